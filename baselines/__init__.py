@@ -1,0 +1,29 @@
+"""Methods, one file each, and the acceptance rules they share. Imports ``harness`` only."""
+
+from __future__ import annotations
+
+from rsft_bench.baselines.best_of_n import BestOfN
+from rsft_bench.baselines.filtered import SftFiltered, SftLabelled
+from rsft_bench.baselines.rsft import Rsft
+from rsft_bench.baselines.selection import RULES
+from rsft_bench.baselines.sft import Base, Sft, SftClean, SftMore
+from rsft_bench.harness.graph import Method
+from rsft_bench.harness.registry import Registry
+
+METHODS: Registry[Method] = Registry(
+    "method",
+    [
+        Base(),
+        Sft(),
+        SftMore(),
+        SftMore("sft_more2", "as many further training tokens on D as RSFT takes", factor=2),
+        SftFiltered(),
+        SftLabelled(),
+        SftClean(),
+        BestOfN(),
+        Rsft(),
+    ],
+    group="rsft_bench.methods",
+)
+
+__all__ = ["METHODS", "RULES"]

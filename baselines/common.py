@@ -1,0 +1,41 @@
+"""Pieces that several methods share: the temperature parameter, charges, evaluated arms."""
+
+from __future__ import annotations
+
+from rsft_bench.harness.arms import Arm, Charge, Scored, Serving
+from rsft_bench.harness.graph import Graph
+from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.types import Param
+
+TEMPERATURE = Param("temperature", 1.0, "serving temperature; 0 is greedy")
+
+
+def proxy_charges(graph: Graph) -> tuple[Charge, ...]:
+    """What having a proxy costs: drawing the answers to label, judging them, fitting."""
+    labelled = graph.labelled()
+    return (
+        *(Charge("sample", node) for node in labelled.samples),
+        *(Charge("score", node) for node in labelled.scores),
+        Charge("score", graph.proxy()),
+    )
+
+
+def pool_charges(pool: Scored, k: int, *, scored: bool) -> tuple[Charge, ...]:
+    """The first ``k`` draws of a pool; scoring only where the rule reads scores."""
+    part = pool.first(k)
+    charges = [Charge("sample", node, draws=k) for node in part.samples]
+    if scored:
+        charges += [Charge("score", node, draws=k) for node in part.scores]
+    return tuple(charges)
+
+
+def served(
+    graph: Graph,
+    policy: Node,
+    temperature: float,
+    serving: Serving,
+    **parts: object,
+) -> Arm:
+    """An arm that answers every test split with ``policy`` at one temperature."""
+    evaluations = graph.evaluate(policy, serving.draws, temperature, serving.splits)
+    return Arm(policy, evaluations, temperature=temperature, **parts)  # type: ignore[arg-type]

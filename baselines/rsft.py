@@ -1,0 +1,133 @@
+"""Rejection-sampling fine-tuning: sample k, score, accept by a rule, train on D + lambda A."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rsft_bench.baselines.common import TEMPERATURE, pool_charges, proxy_charges, served
+from rsft_bench.baselines.filtered import RULE_CODE
+from rsft_bench.baselines.selection import RULES
+from rsft_bench.baselines.sft import TRAINABLE
+from rsft_bench.harness.arms import Arm, Charge, Scored, Serving
+from rsft_bench.harness.errors import ConfigError
+from rsft_bench.harness.graph import Graph
+from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.types import Capability, Json, Param
+
+#: Parameters that a rule reads; they are shown in an id for that rule only.
+READ_BY_RULE: Mapping[str, tuple[str, ...]] = {
+    "threshold": ("tau", "target_rate"),
+    "random": ("match",),
+}
+#: Rules that never look at a score, so that they owe nothing for a proxy.
+BLIND = frozenset({"all"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rsft:
+    """theta* = argmin [L(theta; D) + lambda R(theta; A)] / (1 + lambda), from sft, offline."""
+
+    name: str = "rsft"
+    doc: str = "train on D and on accepted answers out of k samples a prompt"
+    params: tuple[Param, ...] = (
+        Param("accept", "argmax", "acceptance rule", choices=tuple(RULES.names())),
+        Param("k", 16, "candidates for each training prompt"),
+        Param("lambda", 1.0, "weight of the accepted set; 0 is sft_more, inf is A alone"),
+        Param("tau", None, "threshold on the calibrated proxy, for accept=threshold"),
+        Param("target_rate", None, "pool quantile instead of tau, for accept=threshold"),
+        Param("match", None, "rule or variant whose counts accept=random copies"),
+        Param("pool_temperature", None, "sampling temperature of the pool; default the config's"),
+        Param("normalise", "prompt", "row weights", choices=("prompt", "token")),
+        Param("oracle", False, "accept by gold instead of the proxy; marked everywhere"),
+        TEMPERATURE,
+    )
+    requires: frozenset[Capability] = TRAINABLE
+
+    def identity(self, params: Mapping[str, Json]) -> frozenset[str]:
+        """accept, k and lambda always; what the rule reads where it is set."""
+        read = READ_BY_RULE.get(params["accept"], ())
+        return frozenset({"accept", "k", "lambda"} | {p for p in read if params[p] is not None})
+
+    def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
+        """Pool, select, fit, evaluate."""
+        self._check(params)
+        settings = graph.space.settings
+        heat = params["pool_temperature"]
+        pool = graph.pool(params["k"], settings.pool["temperature"] if heat is None else heat)
+        selected = self.select(params, graph, pool)
+        share_d, share_a = shares(float(params["lambda"]))
+        fitted = graph.fit(
+            graph.sft(),
+            [
+                ("D", graph.train_set(), share_d, "train-D"),
+                ("A", selected, share_a, "train-A"),
+            ],
+            normalise=params["normalise"],
+        )
+        blind = params["accept"] in BLIND
+        charges: tuple[Charge, ...] = (Charge("train", fitted),)
+        if share_a > 0:
+            charges += pool_charges(pool, params["k"], scored=not blind)
+            charges += () if blind or params["oracle"] else proxy_charges(graph)
+        return served(
+            graph,
+            fitted,
+            params["temperature"],
+            serving,
+            charges=charges,
+            fitted=fitted,
+            selected=selected,
+            pool=pool,
+            proxy=graph.proxy(),
+            gold_labels=0 if blind or share_a == 0 else self._labels(params, graph),
+        )
+
+    def select(self, params: Mapping[str, Json], graph: Graph, pool: Scored) -> Node:
+        """The accepted set of these parameters on a pool."""
+        rule = params["accept"]
+        match: Node | None = None
+        if rule == "random":
+            match = self._matched(params, graph, pool)
+        read = {name: params[name] for name in READ_BY_RULE.get(rule, ()) if name != "match"}
+        return graph.select(
+            pool,
+            rule,
+            read,
+            k=params["k"],
+            reward="gold" if params["oracle"] else "proxy",
+            match=match,
+            code=RULE_CODE,
+        )
+
+    def _matched(self, params: Mapping[str, Json], graph: Graph, pool: Scored) -> Node:
+        target = params["match"]
+        if target is None:
+            raise ConfigError("accept=random needs match=<rule or variant id>, e.g. match=argmax")
+        if target in RULES and target != "random":
+            return self.select({**params, "accept": target, "match": None}, graph, pool)
+        selected = graph.arm(target).selected
+        if selected is None:
+            raise ConfigError(f"match={target!r} accepts nothing to match; name an rsft variant")
+        return selected
+
+    def _labels(self, params: Mapping[str, Json], graph: Graph) -> int:
+        if params["oracle"]:
+            return len(graph.space.examples["train"]) * int(params["k"])
+        labels: Any = graph.space.settings.reward["n_label"]
+        return int(labels)
+
+    def _check(self, params: Mapping[str, Json]) -> None:
+        if params["k"] < 1:
+            raise ConfigError(f"rsft k={params['k']}: needs at least one candidate a prompt")
+        if not params["lambda"] >= 0:
+            raise ConfigError(f"rsft lambda={params['lambda']}: must lie in [0, inf]")
+
+
+def shares(weight: float) -> tuple[float, float]:
+    """(1/(1+lambda), lambda/(1+lambda)); (1, 0) at 0 and (0, 1) at infinity, exactly."""
+    if math.isinf(weight):
+        return 0.0, 1.0
+    return 1.0 / (1.0 + weight), weight / (1.0 + weight)

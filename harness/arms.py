@@ -1,0 +1,83 @@
+"""What a method hands back: the nodes one variant needs, and how they are charged and served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.types import TEST_SPLITS, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Completions in append-only ranges of draws; each range's blocks have one score node.
+
+    Concatenated over ranges, rows of ``samples`` and of ``scores`` are aligned.
+    """
+
+    ranges: tuple[tuple[int, tuple[Node, ...], Node], ...]
+    draws: int
+
+    @property
+    def samples(self) -> tuple[Node, ...]:
+        """All sample blocks, range by range."""
+        return tuple(node for _, blocks, _ in self.ranges for node in blocks)
+
+    @property
+    def scores(self) -> tuple[Node, ...]:
+        """One score node a range."""
+        return tuple(score for _, _, score in self.ranges)
+
+    def first(self, k: int | None) -> Scored:
+        """Only the ranges that hold some of the first ``k`` draws; None keeps all."""
+        kept = tuple(r for r in self.ranges if k is None or r[0] < k)
+        return Scored(kept, self.draws if k is None else min(k, self.draws))
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Test draws of one policy on one split; ``best_of`` > 0 weights them as best-of-n rows."""
+
+    split: Split
+    draws: Scored
+    best_of: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One node's cost, counted for an arm under a category; ``draws`` keeps the first draws only."""
+
+    category: str
+    node: Node
+    draws: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Everything one variant needs for one suite, policy and seed.
+
+    ``policy`` serves it; ``fitted`` marks a policy of its own training; ``selected`` is the
+    accepted set, ``trials`` are alternatives by a parameter's value of which ``select`` rows choose
+    one (the method's ``choose``). ``gold_labels`` counts labels spent on acceptance.
+    """
+
+    policy: Node
+    evaluations: tuple[Evaluation, ...]
+    charges: tuple[Charge, ...] = ()
+    fitted: Node | None = None
+    selected: Node | None = None
+    pool: Scored | None = None
+    temperature: float = 1.0
+    serve_draws: int = 1
+    proxy: Node | None = None
+    gold_labels: int = 0
+    trials: Mapping[str, Arm] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How an arm is evaluated: test draws and splits (both, or ``select`` alone for trials)."""
+
+    draws: int
+    splits: tuple[Split, ...] = TEST_SPLITS

@@ -1,0 +1,51 @@
+"""The registries a run draws on, handed in by the composition root and found again by workers.
+
+Harness code never imports tasks or baselines; a worker process resolves the same registries from
+the dotted paths that the catalog carries.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rsft_bench.harness.registry import Registry
+from rsft_bench.harness.types import Json, Suite
+
+DEFAULT_PATHS: Mapping[str, str] = {
+    "suite": "rsft_bench.tasks:SUITES",
+    "method": "rsft_bench.baselines:METHODS",
+    "rule": "rsft_bench.baselines:RULES",
+    "policy": "rsft_bench.harness.policies:POLICIES",
+}
+
+
+@functools.cache
+def _load(path: str) -> Registry[Any]:
+    module, _, name = path.partition(":")
+    registry: Registry[Any] = getattr(importlib.import_module(module), name)
+    return registry
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Dotted paths of the registries by kind: suite, method, rule, policy."""
+
+    paths: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_PATHS))
+
+    def registry(self, kind: str) -> Registry[Any]:
+        """The registry of one kind, imported on first use."""
+        return _load(self.paths[kind])
+
+    def suite(self, name: str) -> Suite:
+        """A suite by name."""
+        suite: Suite = self.registry("suite").get(name)
+        return suite
+
+
+def with_defaults(options: Mapping[str, Json], params: tuple[Any, ...]) -> dict[str, Json]:
+    """Declared defaults overlaid with what was given."""
+    return {p.name: p.default for p in params} | dict(options)

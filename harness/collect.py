@@ -1,0 +1,200 @@
+"""From artifacts to the tables of a run folder: examples, pool, selected, rows, cells."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from rsft_bench.harness.arms import Evaluation, Scored
+from rsft_bench.harness.cells import cell_key, cells_frame
+from rsft_bench.harness.costs import artifact_rows
+from rsft_bench.harness.runfolder import SCHEMAS, write_table
+from rsft_bench.harness.spaces import Cell
+from rsft_bench.harness.statistics import best_of_n_weights
+from rsft_bench.harness.types import Example, Json
+
+if TYPE_CHECKING:
+    from rsft_bench.harness.runner import Run
+
+Row = dict[str, Json]
+
+
+def collect(run: Run, out: Path) -> None:
+    """Write the five tables of a finished run."""
+    write_table(out, "examples", examples_frame(run))
+    write_table(out, "pool", pool_frame(run))
+    write_table(out, "selected", selected_frame(run))
+    write_table(out, "rows", rows_frame(run))
+    write_table(out, "cells", cells_frame(run))
+
+
+def examples_frame(run: Run) -> pd.DataFrame:
+    """Every example of every seed once; train-side ids carry their seed."""
+    seen: dict[tuple[str, str], Row] = {}
+    for (suite, _), examples in run.examples.items():
+        for e in examples:
+            seen.setdefault((suite, e.example_id), _example_row(suite, e))
+    return pd.DataFrame(list(seen.values()))
+
+
+def _example_row(suite: str, e: Example) -> Row:
+    return {
+        "suite": suite,
+        "example_id": e.example_id,
+        "split": e.split,
+        "prompt": e.prompt,
+        "references": list(e.references),
+        "facts": json.dumps(dict(e.facts), ensure_ascii=False, sort_keys=True),
+        "cluster": e.cluster,
+        "stratum": e.stratum,
+        "language": e.language,
+    }
+
+
+def joined(run: Run, scored: Scored) -> Iterator[tuple[Row, Row]]:
+    """(sample row, score row) of every completion, in order of draws ranges."""
+    samples = (r for n in scored.samples for r in artifact_rows(run.artifacts[n.uid].folder))
+    scores = (r for n in scored.scores for r in artifact_rows(run.artifacts[n.uid].folder))
+    return zip(samples, scores, strict=True)
+
+
+def pool_frame(run: Run) -> pd.DataFrame:
+    """The largest pool of every proposal, once a suite, policy and seed.
+
+    ``logprob_ref`` is under the start of every trained arm, which is the proposal of round 0.
+    """
+    pools: dict[tuple[str, str, int, str], Scored] = {}
+    for cell in run.cells:
+        pool = cell.arm.pool
+        if pool is not None:
+            heat = pool.samples[0].params["sampling"]["temperature"]
+            at = (cell.suite, cell.policy, cell.seed, f"sft[temperature={heat:.12g}]")
+            if at not in pools or pools[at].draws < pool.draws:
+                pools[at] = pool
+    rows = []
+    for (suite, policy, seed, proposal), pool in pools.items():
+        for sample, score in joined(run, pool):
+            rows.append(
+                {"suite": suite, "policy": policy, "seed": seed, "proposal": proposal, "round": 0}
+                | _completion(sample, score)
+                | {
+                    "text_id": int(score["text_id"], 16) >> 1,
+                    "logprob_ref": sample["logprob"],
+                }
+            )
+    return _frame(rows, "pool")
+
+
+def _completion(sample: Row, score: Row) -> Row:
+    return {
+        "example_id": sample["example_id"],
+        "draw": sample["draw"],
+        "text": sample["text"],
+        "tokens_in": sample["tokens_in"],
+        "tokens_out": sample["tokens_out"],
+        "finish_reason": sample["finish_reason"],
+        "proxy": score["proxy"],
+        "gold": score["gold"],
+        "gold_pass": score["gold_pass"],
+        "logprob": sample["logprob"],
+    }
+
+
+def selected_frame(run: Run) -> pd.DataFrame:
+    """Accepted draws of every variant with their counts and row weights in its objective."""
+    rows = []
+    for cell in run.cells:
+        arm = cell.arm
+        if arm.selected is None or arm.fitted is None:
+            continue
+        report = _json(run, arm.fitted.uid, "fit.json")
+        accepted = artifact_rows(run.artifacts[arm.selected.uid].folder)
+        weights = report["row_weights"].get("A", [0.0] * len(accepted))
+        for row, weight in zip(accepted, weights, strict=True):
+            rows.append(
+                cell_key(cell)
+                | {
+                    "round": 0,
+                    "example_id": row["example_id"],
+                    "draw": row["draw"],
+                    "count": row["count"],
+                    "row_weight": weight,
+                }
+            )
+    return _frame(rows, "selected")
+
+
+def _frame(rows: list[Row], table: str) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=None if rows else SCHEMAS[table].names)
+
+
+def _json(run: Run, uid: str, name: str) -> Json:
+    return json.loads((run.artifacts[uid].folder / name).read_text())
+
+
+def rows_frame(run: Run) -> pd.DataFrame:
+    """Test draws of every cell with metrics, weights and, where timed, latency."""
+    latency = _latencies(run)
+    rows: list[Row] = []
+    for cell in run.cells:
+        examples = {e.example_id: e for e in run.examples[cell.suite, cell.seed]}
+        for evaluation in cell.arm.evaluations:
+            lines = list(_evaluated(run, cell, evaluation, examples))
+            rows += _weighted(lines, evaluation.best_of)
+    if latency:
+        for row in rows:
+            at = (row["suite"], row["policy"], row["variant"], row["seed"], row["example_id"])
+            if row["draw"] == 0:
+                row["latency_s"] = latency.get(at, math.nan)
+    return pd.DataFrame(rows)
+
+
+def _evaluated(
+    run: Run, cell: Cell, evaluation: Evaluation, examples: dict[str, Example]
+) -> Iterator[Row]:
+    for sample, score in joined(run, evaluation.draws):
+        example = examples[sample["example_id"]]
+        yield (
+            cell_key(cell)
+            | _completion(sample, score)
+            | {
+                "split": evaluation.split,
+                "served_tokens_out": sample["tokens_out"],
+                "latency_s": math.nan,
+                "cluster": example.cluster,
+                "stratum": example.stratum,
+            }
+            | score["parts"]
+        )
+
+
+def _weighted(lines: list[Row], best_of: int) -> list[Row]:
+    """Weights that sum to 1 an example: even, or best-of-n's order-statistic weights by proxy."""
+    groups: dict[str, list[Row]] = {}
+    for line in lines:
+        groups.setdefault(line["example_id"], []).append(line)
+    for group in groups.values():
+        if best_of:
+            proxies = np.array([line["proxy"] for line in group], dtype=np.float64)
+            weights = best_of_n_weights(proxies, best_of)
+            served = round(best_of * float(np.mean([line["tokens_out"] for line in group])))
+            for line, weight in zip(group, weights, strict=True):
+                line["weight"], line["served_tokens_out"] = float(weight), served
+        else:
+            for line in group:
+                line["weight"] = 1.0 / len(group)
+    return lines
+
+
+def _latencies(run: Run) -> dict[tuple[str, str, str, int, str], float]:
+    seed = run.plan.config.seeds[0]
+    return {
+        (suite, policy, row["variant"], seed, row["example_id"]): row["latency_s"]
+        for (suite, policy), node in run.serve.items()
+        for row in artifact_rows(run.artifacts[node.uid].folder)
+    }

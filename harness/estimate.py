@@ -1,0 +1,146 @@
+"""What a run would take, before anything is spent: cells, tokens, FLOPs, minutes, and its sight.
+
+Token counts assume 3.6 characters a token and answers as long as the references; time assumes the
+rates below. All are rough and say so; the run itself measures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rsft_bench.harness.catalog import Catalog, with_defaults
+from rsft_bench.harness.config import RunConfig
+from rsft_bench.harness.metering.formulas import sample_flops, train_flops
+from rsft_bench.harness.nodes import Node, closure
+from rsft_bench.harness.policies.shape import model_shape
+from rsft_bench.harness.runner import arm_nodes
+from rsft_bench.harness.spaces import Cell, make_plan, make_space, plan_cells
+from rsft_bench.harness.statistics import minimum_detectable
+from rsft_bench.harness.types import Example, Json
+
+CHARACTERS_PER_TOKEN = 3.6
+#: FLOP/s of one worker, sustained, on the kind of laptop core the presets were sized for.
+SAMPLE_FLOPS_PER_S = 10e9
+TRAIN_FLOPS_PER_S = 25e9
+#: Assumed for the minimum detectable effect: SD over seeds of a paired difference, SD of one
+#: example's paired difference and the share of it that its cluster carries.
+SEED_SD = 0.025
+EXAMPLE_SD = 0.35
+CLUSTER_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A run's size. Times in seconds, ``mde`` in units of gold_pass on ``confirm``, by suite."""
+
+    cells: int
+    variants: tuple[str, ...]
+    nodes: Mapping[str, int]
+    completions: int
+    sampled_tokens: float
+    trained_tokens: float
+    flops: float
+    wall_s: float
+    mde: Mapping[str, float]
+
+
+def plan(config: RunConfig, catalog: Catalog, workers: int) -> Estimate:
+    """Plan every cell of a config without running one. Raises UserError as ``runner.run``."""
+    made = make_plan(config, catalog)
+    cells: list[Cell] = []
+    nodes: dict[str, Node] = {}
+    mde = {}
+    lengths: dict[str, float] = {}
+    for spec in config.suites:
+        suite = catalog.suite(spec.name)
+        options = with_defaults(spec.given, suite.options)
+        examples = list(suite.load(options, config.seeds[0]).examples)
+        mde[spec.name] = detectable(examples, len(config.seeds))
+        lengths[spec.name] = answer_tokens(examples)
+        for policy in made.policies:
+            for seed in config.seeds:
+                space = make_space(made, spec, policy, seed, examples)
+                _, planned = plan_cells(made, space)
+                cells += planned
+                targets = [n for cell in planned for n in arm_nodes(cell.arm)]
+                nodes |= closure(targets)
+    shape = model_shape(Path(made.policies[0].options["path"]))
+    answer = sum(lengths.values()) / len(lengths)
+    return _sum(cells, nodes, shape, answer, mde, workers)
+
+
+def _sum(
+    cells: list[Cell],
+    nodes: Mapping[str, Node],
+    shape: Mapping[str, Json] | None,
+    answer: float,
+    mde: Mapping[str, float],
+    workers: int,
+) -> Estimate:
+    completions, sampled, trained, sample_cost, train_cost = 0, 0.0, 0.0, 0.0, 0.0
+    prompt = _prompt_tokens(nodes)
+    for node in nodes.values():
+        if node.stage == "sample":
+            start, stop = node.params["draws"]
+            rows = len(node.params["prompts"]) * (stop - start)
+            completions += rows
+            sampled += rows * answer
+            if shape is not None:
+                one = sample_flops(shape, prompt, answer, shared_by=stop - start)
+                sample_cost += rows * one
+        elif node.stage == "fit":
+            budget = node.params["budget"]
+            rows = budget["steps"] * budget["batch"] * len(node.params["sets"])
+            trained += rows * (prompt + answer)
+            if shape is not None:
+                train_cost += rows * train_flops(shape, prompt, answer)
+    wall = (sample_cost / SAMPLE_FLOPS_PER_S + train_cost / TRAIN_FLOPS_PER_S) / max(workers, 1)
+    return Estimate(
+        cells=len(cells),
+        variants=tuple(dict.fromkeys(cell.variant.id for cell in cells)),
+        nodes=dict(Counter(node.stage for node in nodes.values())),
+        completions=completions,
+        sampled_tokens=sampled,
+        trained_tokens=trained,
+        flops=sample_cost + train_cost,
+        wall_s=wall,
+        mde=mde,
+    )
+
+
+def _prompt_tokens(nodes: Mapping[str, Node]) -> float:
+    lengths = [
+        len(prompt)
+        for node in nodes.values()
+        if node.stage == "sample"
+        for _, prompt in node.params["prompts"]
+    ]
+    return sum(lengths) / max(len(lengths), 1) / CHARACTERS_PER_TOKEN
+
+
+def answer_tokens(examples: list[Example]) -> float:
+    """Mean tokens of a reference answer and its stop, estimated from characters."""
+    lengths = [len(text) for e in examples for text in e.references[:1]]
+    return sum(lengths) / max(len(lengths), 1) / CHARACTERS_PER_TOKEN + 1
+
+
+def detectable(examples: list[Example], seeds: int) -> float:
+    """Minimum detectable effect of a paired difference on ``confirm`` under the assumed SDs.
+
+    NaN with one seed or fewer than 10 clusters, where no interval would be given.
+    """
+    asked = [e for e in examples if e.split == "confirm"]
+    clusters = len({e.cluster for e in asked})
+    if seeds < 2 or clusters < 10:
+        return math.nan
+    size = len(asked) / clusters
+    seed = SEED_SD**2 / seeds
+    within = EXAMPLE_SD**2 * (CLUSTER_SHARE + (1 - CLUSTER_SHARE) / (size * seeds))
+    cluster = within / clusters
+    total = seed + cluster
+    df = max(total**2 / (seed**2 / (seeds - 1) + cluster**2 / (clusters - 1)), seeds - 1)
+    return float(minimum_detectable(math.sqrt(total), df))

@@ -1,0 +1,107 @@
+"""Run tasks in one-thread worker processes on this machine.
+
+At most one task a worker is in flight, so when a worker dies the lost tasks are known; each is
+retried once, then named.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+from rsft_bench.harness.errors import InfrastructureError
+from rsft_bench.harness.store import Artifact
+from rsft_bench.harness.worker import THREAD_ENVIRONMENT, Task, describe, execute, initialise
+
+
+@contextmanager
+def thread_environment() -> Iterator[None]:
+    """Children started inside see one passive thread; the parent's environment is put back."""
+    saved = {name: os.environ.get(name) for name in THREAD_ENVIRONMENT}
+    os.environ.update(THREAD_ENVIRONMENT)
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class LocalExecutor:
+    """``workers`` processes; 0 runs every task in this process (for debugging and tests)."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+        self._running: dict[Future[Artifact], Task] = {}
+        self._deaths: dict[str, int] = {}
+        self._done: list[tuple[Task, Artifact]] = []
+
+    @property
+    def free(self) -> int:
+        """Tasks that may be submitted now."""
+        return max(1, self.workers) - len(self._running) - len(self._done)
+
+    def submit(self, task: Task) -> None:
+        """Start a task; call only while ``free`` is positive."""
+        if self.workers == 0:
+            self._done.append((task, execute(task)))
+            return
+        with thread_environment():
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(
+                    self.workers,
+                    mp_context=multiprocessing.get_context("spawn"),
+                    initializer=initialise,
+                )
+            self._running[self._pool.submit(execute, task)] = task
+
+    def wait_any(self) -> list[tuple[Task, Artifact]]:
+        """Block until at least one task is done. Raises what the task raised."""
+        if self._done:
+            done, self._done = self._done, []
+            return done
+        finished, _ = wait(self._running, return_when=FIRST_COMPLETED)
+        results: list[tuple[Task, Artifact]] = []
+        lost: list[Task] = []
+        for future in finished:
+            task = self._running.pop(future)
+            try:
+                results.append((task, future.result()))
+            except BrokenProcessPool:
+                lost.append(task)
+        if lost:
+            self._revive(lost)
+        return results
+
+    def _revive(self, lost: list[Task]) -> None:
+        lost = lost + list(self._running.values())
+        self._running.clear()
+        self.close()
+        for task in lost:
+            self._deaths[task.key] = self._deaths.get(task.key, 0) + 1
+            if self._deaths[task.key] > 1:
+                raise InfrastructureError(
+                    f"a worker process died twice at {describe(task)}; the usual cause is memory: "
+                    "rerun the same command with --workers 1 (finished work is kept)"
+                )
+        for task in lost:
+            self.submit(task)
+
+    def close(self) -> None:
+        """End all workers now; running tasks are dropped, what they published stays."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.join()

@@ -1,0 +1,56 @@
+"""Plan the ``serve`` nodes: one a suite and policy, for the first seed, on fixed prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rsft_bench.harness.machine import machine
+from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.spaces import Cell, Plan
+from rsft_bench.harness.types import Example, Json
+
+
+def serve_nodes(
+    plan: Plan,
+    cells: list[Cell],
+    examples: Mapping[tuple[str, int], tuple[Example, ...]],
+) -> dict[tuple[str, str], Node]:
+    """By (suite, policy); empty where nothing is to be timed or the policy has no weights."""
+    count = plan.config.evaluation.serve_prompts
+    seed = plan.config.seeds[0]
+    nodes = {}
+    for spec in plan.config.suites:
+        for policy in plan.policies:
+            group = [
+                c for c in cells if (c.suite, c.policy, c.seed) == (spec.name, policy.name, seed)
+            ]
+            if count and group and "scorer" in policy.capabilities:
+                asked = [e for e in examples[spec.name, seed] if e.split == "confirm"][:count]
+                nodes[spec.name, policy.name] = _node(plan, group, asked, seed)
+    return nodes
+
+
+def _node(plan: Plan, cells: list[Cell], asked: list[Example], seed: int) -> Node:
+    policies: dict[str, Node] = {}
+    entries: list[Json] = []
+    for cell in cells:
+        policies.setdefault(cell.arm.policy.uid, cell.arm.policy)
+        entries.append(
+            {
+                "variant": cell.variant.id,
+                "policy": list(policies).index(cell.arm.policy.uid),
+                "temperature": cell.arm.temperature,
+                "n": cell.arm.serve_draws,
+            }
+        )
+    proxies = [cell.arm.proxy for cell in cells if cell.arm.serve_draws > 1 and cell.arm.proxy]
+    pool = plan.settings().pool
+    params = {
+        "entries": entries,
+        "prompts": [[e.example_id, e.prompt] for e in asked],
+        "sampling": {"top_p": pool["top_p"], "max_new_tokens": pool["max_new_tokens"]},
+        "seed": seed,
+        "machine": machine()["fingerprint"],
+    }
+    inputs = {"policies": tuple(policies.values()), "proxy": tuple(proxies[:1])}
+    return Node("serve", params, inputs)

@@ -1,0 +1,210 @@
+"""``manifest.json``: what ran, on what, with which versions and sums. Written before and after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rsft_bench.harness.machine import machine
+from rsft_bench.harness.nodes import versions
+from rsft_bench.harness.policies.shape import model_shape
+from rsft_bench.harness.runfolder import SCHEMA_VERSION, write_json
+from rsft_bench.harness.spaces import Plan
+from rsft_bench.harness.stages.data import read_report
+from rsft_bench.harness.types import Json
+
+if TYPE_CHECKING:
+    from rsft_bench.harness.runner import Run
+
+NAME = "manifest.json"
+DIGESTED = ("examples.parquet", "pool.parquet", "selected.parquet", "rows.parquet", "cells.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known before the run: workers and start time (UTC, ISO 8601)."""
+
+    workers: int
+    started_at: str
+    started: float
+
+    @classmethod
+    def now(cls, workers: int) -> Facts:
+        """Facts of a run that starts now."""
+        return cls(workers, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.time())
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(out: Path) -> dict[str, Json] | None:
+    """The manifest of a run folder, or None where there is none that can be read."""
+    try:
+        manifest: dict[str, Json] = json.loads((out / NAME).read_text())
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) and "config" in manifest else None
+
+
+def save_manifest(out: Path, manifest: Mapping[str, Json], *, keep_going: bool = False) -> None:
+    """Write atomically. ``keep_going``: while another error is on its way, a full disk is quiet."""
+    try:
+        write_json(out / NAME, dict(manifest))
+    except OSError:
+        if not keep_going:
+            raise
+
+
+def describe_run(plan: Plan, facts: Facts, status: str) -> dict[str, Json]:
+    """Everything known before anything ran, the confirmatory family included."""
+    config = plan.config
+    matched = plan.matched()
+    commit, dirty = _commit()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "status": status,
+        "name": config.name,
+        "config": config.resolved(),
+        "config_hash": config.config_hash(),
+        "confirmatory": _confirmatory(plan),
+        "primary": None if plan.primary is None else plan.primary.id,
+        "primary_match": None if matched is None else matched.id,
+        "seeds": list(config.seeds),
+        "suites": [_suite(plan, spec.name) for spec in config.suites],
+        "policies": [_policy(p.name, p.version, p.fingerprint, p.options) for p in plan.policies],
+        "variants": [
+            {
+                "id": v.id,
+                "method": v.method,
+                "parameters": dict(v.params),
+                "trained": "trainable" in plan.methods.get(v.method).requires,
+                "oracle": bool(v.params.get("oracle", False)),
+            }
+            for v in plan.variants
+        ],
+        "versions": {
+            "python": platform.python_version(),
+            "rsft-bench": metadata.version("rsft-bench"),
+            **versions(),
+        },
+        "commit": commit,
+        "dirty": dirty,
+        "machine": machine(),
+        "workers": facts.workers,
+        "started_at": facts.started_at,
+    }
+
+
+def finished(run: Run, facts: Facts, out: Path) -> dict[str, Json]:
+    """The manifest of a complete run: data reports, proxies, totals and digests of the files."""
+    from rsft_bench.harness.costs import totals
+
+    manifest = describe_run(run.plan, facts, "complete")
+    first = run.plan.config.seeds[0]
+    for entry in manifest["suites"]:
+        artifact = run.data[entry["name"], first]
+        entry["digest"] = artifact.digest
+        entry["report"] = read_report(artifact.folder)
+    manifest |= {
+        "chosen": dict(run.chosen),
+        "proxies": _proxies(run),
+        "totals": totals(run),
+        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "wall_s": time.time() - facts.started,
+        "files": {name: file_digest(out / name) for name in DIGESTED},
+    }
+    return manifest
+
+
+def _confirmatory(plan: Plan) -> list[dict[str, Json]]:
+    """The primary against sft_more, sft_filtered and its matched random control, per suite."""
+    matched = plan.matched()
+    if plan.primary is None:
+        return []
+    present = {v.id for v in plan.variants}
+    rivals: list[str] = [r for r in ("sft_more", "sft_filtered") if r in present]
+    rivals += [] if matched is None else [matched.id]
+    return [
+        {
+            "suite": spec.name,
+            "policy": policy.name,
+            "a": plan.primary.id,
+            "b": rival,
+            "metric": "gold_pass",
+            "split": "confirm",
+        }
+        for spec in plan.config.suites
+        for policy in plan.policies
+        for rival in rivals
+    ]
+
+
+def _suite(plan: Plan, name: str) -> dict[str, Json]:
+    suite = plan.catalog.suite(name)
+    spec = next(s for s in plan.config.suites if s.name == name)
+    return {
+        "name": name,
+        "version": suite.version,
+        "licence": suite.licence,
+        "attribution": suite.attribution,
+        "options": dict(spec.given),
+    }
+
+
+def _policy(
+    name: str, version: str, fingerprint: str, options: Mapping[str, Json]
+) -> dict[str, Json]:
+    from rsft_bench.harness.metering.formulas import parameters
+
+    entry: dict[str, Json] = {"name": name, "version": version, "fingerprint": fingerprint}
+    shape = model_shape(Path(str(options.get("path"))))
+    if shape is not None:
+        entry |= {
+            "parameters": parameters(shape),
+            "layers": shape.get("num_hidden_layers"),
+            "hidden": shape.get("hidden_size"),
+            "context": shape.get("max_position_embeddings"),
+        }
+    return entry
+
+
+def _proxies(run: Run) -> list[dict[str, Json]]:
+    found: dict[tuple[str, str, int], dict[str, Json]] = {}
+    for cell in run.cells:
+        at = (cell.suite, cell.policy, cell.seed)
+        if cell.arm.proxy is not None and at not in found:
+            folder = run.artifacts[cell.arm.proxy.uid].folder
+            report = json.loads((folder / "proxy.json").read_text())
+            found[at] = {"suite": at[0], "policy": at[1], "seed": at[2], **report}
+    return list(found.values())
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """Commit of the source tree and whether it was dirty; (None, None) outside a checkout."""
+    here = Path(__file__).resolve().parent
+    ask = ["git", "-C", str(here)]
+    try:
+        commit = subprocess.run(
+            [*ask, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+        status = subprocess.run(
+            [*ask, "status", "--porcelain", "-uno"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return commit, bool(status.strip())

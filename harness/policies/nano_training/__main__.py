@@ -1,0 +1,112 @@
+"""Train ``nano-1`` from random weights and write its weights folder and model card."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import cast
+
+import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from rsft_bench.harness.policies.nano_training.card import card
+from rsft_bench.harness.policies.nano_training.measure import accuracy
+from rsft_bench.harness.policies.nano_training.overlap import (
+    Overlap,
+    overlap,
+    pretraining,
+    suite_texts,
+)
+from rsft_bench.harness.policies.nano_training.train import Progress, Recipe, save, train
+
+DEFAULT = Recipe()
+PROBES = 400
+logger = logging.getLogger(__name__)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    p = argparse.ArgumentParser(prog="nano_training", description=__doc__)
+    p.add_argument("--out", type=Path, required=True, help="folder of the weights")
+    p.add_argument("--steps", type=int, default=DEFAULT.steps)
+    p.add_argument("--seed", type=int, default=DEFAULT.seed)
+    p.add_argument("--minutes", type=float, help="stop early after this wall time (not repeatable)")
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--name", default="nano-1", help="name on the card")
+    p.add_argument("--checkpoints", type=Path, help="folder for intermediate weights")
+    p.add_argument(
+        "--suite",
+        action="append",
+        default=[],
+        metavar="MODULE:OBJECT",
+        help="a suite whose overlap with the text goes on the card",
+    )
+    p.add_argument(
+        "--card-only",
+        type=Path,
+        metavar="LOG",
+        help="train nothing: measure the weights in --out and write their card from this log",
+    )
+    return p
+
+
+def _overlaps(suites: Sequence[str], seed: int) -> dict[str, Overlap]:
+    if not suites:
+        return {}
+    corpus = pretraining(seed)
+    found = {}
+    for location in suites:
+        name, texts = suite_texts(location)
+        found[name] = overlap(corpus, texts)
+        logger.info("overlap %s: %s", name, found[name])
+    return found
+
+
+def _write_card(
+    out: Path, name: str, recipe: Recipe, history: Sequence[Progress], suites: Sequence[str]
+) -> None:
+    model = LlamaForCausalLM.from_pretrained(out, local_files_only=True).float().eval()
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(out, local_files_only=True)
+    skills = accuracy(model, tokenizer.backend_tokenizer, recipe.seed + 1, PROBES)
+    logger.info("final: %s", skills)
+    text = card(
+        name,
+        recipe,
+        sum(p.numel() for p in model.parameters()),
+        cast(int, model.config.max_position_embeddings),
+        history,
+        PROBES,
+        skills,
+        _overlaps(suites, recipe.seed),
+    )
+    (out / "MODEL_CARD.md").write_text(text, encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, save the weights, the log of the training and the model card."""
+    args = parser().parse_args(argv)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    torch.set_num_threads(args.threads)
+    log = cast(Path, args.card_only or args.out / "training.json")
+    if args.card_only is None:
+        recipe = replace(DEFAULT, steps=args.steps, seed=args.seed)
+        model, tokenizer, history = train(recipe, args.checkpoints, args.minutes)
+        save(model, tokenizer, args.out)
+        stored = {"recipe": asdict(recipe), "history": [asdict(p) for p in history]}
+        log.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    stored = json.loads(log.read_text(encoding="utf-8"))
+    recipe = Recipe(**stored["recipe"])
+    history = [Progress(**p) for p in stored["history"]]
+    _write_card(args.out, args.name, recipe, history, args.suite)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

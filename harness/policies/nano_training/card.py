@@ -1,0 +1,110 @@
+"""The model card of a trained policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rsft_bench.harness.policies.nano_training.overlap import Overlap
+from rsft_bench.harness.policies.nano_training.train import Progress, Recipe
+
+_CARD = """\
+# {name}
+
+A Llama-architecture language model of {parameters:,} parameters ({hidden} wide, {layers} layers,
+{heads} heads, tied embeddings, float32, context {context}), trained from random weights on generated
+customer-service text. It is the shipped policy of rsft-bench: small enough that a whole benchmark
+runs on a laptop, and able to copy facts from its prompt, so that it is a fair start for fine-tuning.
+
+- Licence: Apache-2.0, weights and generated data alike.
+- Tokenizer: byte-level BPE, {vocabulary} tokens, every digit a token of its own.
+- Data: {documents:,} documents by the generators in `harness/policies/nano_training/`, seed {seed}:
+  dialogues in the suites' prompt form from thirteen domains (hotel, gym, library, telephone and
+  internet, bank card, event ticket, energy, insurance, medical appointment, car rental, course,
+  device repair, train journey), with made-up names, ids, dates, amounts and a share of made-up nouns
+  and keys; drills of copying, of comparing two numbers and of common words. No text was taken from
+  elsewhere. About a tenth of the answers are terse, wrong or rude on purpose.
+  Words of shops occur only in word-list drills, never in a dialogue about orders or returned goods.
+- Training: {steps:,} steps of {rows} documents, {tokens:,} tokens, AdamW, peak rate {lr:g}, linear
+  decay over the last {decay:.0%}; {minutes:.0f} minutes on two threads of a busy two-core machine.
+- Final training loss (answers weighted 1, contexts 0.15): {loss:.3f} nats a token.
+- Command: `python -m rsft_bench.harness.policies.nano_training --out DIR --steps {steps} --seed {seed}`.
+  Same seed, steps, machine, versions and thread count give the same weights; another machine may
+  round differently and then ends with other weights of like quality.
+
+## What it can do
+
+Greedy answers to {probes} single-turn prompts a row, entities unseen in training.
+
+| Skill | Accuracy |
+| --- | --- |
+| copying (a field, a policy number, a team, the missing id's name) | {copy:.3f} |
+| copying, fields of the record only | {record:.3f} |
+| decisions (number against limit, status or condition against rule; chance 0.5) | {decision:.3f} |
+
+## During training
+
+| Step | Tokens | Loss | Copying | Record | Decisions |
+| --- | --- | --- | --- | --- | --- |
+{history}
+
+## Overlap with the suites
+
+Test prompts and reference answers against {sample:,} documents of the training stream; numbers, ids
+and names masked. Both shares are to be at most 1 %.
+
+| Suite | Texts | With a shared masked 8-gram | Near-duplicates (Jaccard >= 0.5) |
+| --- | --- | --- | --- |
+{overlap}
+
+## Limits
+
+English only. It knows nothing about the world; answers outside the shape of its prompts are noise.
+Its mistakes in comparing numbers are frequent near the limit. It imitates rude and wrong answers at
+the rate of its data. Runs on different versions of these weights are not comparable; later models
+stand beside this one under new names. Not for talking to real customers.
+"""
+
+
+def card(
+    name: str,
+    recipe: Recipe,
+    parameters: int,
+    context: int,
+    history: Sequence[Progress],
+    probes: int,
+    skills: Mapping[str, float],
+    overlaps: Mapping[str, Overlap] | None = None,
+    sample: int = 20000,
+) -> str:
+    """Markdown of a model card.
+
+    Args:
+        name: Name and version of the policy.
+        recipe: What was trained.
+        parameters: Number of weights.
+        context: Most tokens of a prompt and its answer.
+        history: Progress of the training, the last entry being the end.
+        probes: Prompts behind each entry of ``skills``.
+        skills: Final accuracies, see ``measure.accuracy``.
+        overlaps: By suite; None or empty: not measured.
+        sample: Documents that ``overlaps`` looked at.
+    """
+    last = history[-1]
+    rows = "\n".join(
+        f"| {p.step} | {p.tokens:,} | {p.loss:.3f} | {p.skills['copy']:.2f} | "
+        f"{p.skills['record']:.2f} | {p.skills['decision']:.2f} |"
+        for p in history
+    )
+    shares = "\n".join(
+        f"| {suite} | {o.texts:,} | {o.shared:.4f} | {o.near_duplicates:.4f} |"
+        for suite, o in (overlaps or {}).items()
+    )
+    return _CARD.format(
+        name=name, parameters=parameters, hidden=recipe.hidden, layers=recipe.layers,
+        heads=recipe.heads, context=context, vocabulary=recipe.vocabulary,
+        documents=last.step * recipe.rows, seed=recipe.seed, steps=last.step, rows=recipe.rows,
+        tokens=last.tokens, lr=recipe.lr, decay=recipe.decay, minutes=last.seconds / 60,
+        loss=last.loss, probes=probes, copy=skills["copy"], record=skills["record"],
+        decision=skills["decision"], history=rows, sample=sample,
+        overlap=shares or "| not measured | | | |",
+    )  # fmt: skip

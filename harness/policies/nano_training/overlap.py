@@ -1,0 +1,152 @@
+"""Overlap of a suite's prompts and references with the pretraining text.
+
+Numbers, ids and names are masked, because made-up entities would hide equal wording.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rsft_bench.harness.policies.nano_training.text import document
+from rsft_bench.harness.types import Suite
+
+_WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?|[^\sA-Za-z]*\d[\w.,:/-]*|\d")
+_MASK = "#"
+_LABELS = ("Policy:", "Record:", "Customer:", "Agent:", "Acts:")
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Shares in [0, 1] of ``texts`` test texts, with the most frequent shared n-grams.
+
+    Attributes:
+        texts: Number of texts looked at.
+        shared: Share with at least one masked n-gram of the pretraining text.
+        near_duplicates: Share with a line whose masked words have a Jaccard similarity of at least
+            ``threshold`` with a pretraining line of the same role.
+        examples: Shared n-grams, most frequent first.
+    """
+
+    texts: int
+    shared: float
+    near_duplicates: float
+    examples: tuple[str, ...]
+
+
+def masked(line: str) -> list[str]:
+    """Words of one line, lower case; numbers, ids and capitalised words inside a sentence masked.
+
+    Runs of masks count as one word, so that one- and two-word names are alike.
+    """
+    out: list[str] = []
+    start = True
+    for match in _WORD.finditer(line):
+        word = match.group()
+        name = word[0].isupper() and not start and word not in ("I", "I'm", "I'll", "I've", "I'd")
+        token = _MASK if name or any(c.isdigit() for c in word) else word.lower()
+        if token != _MASK or not out or out[-1] != _MASK:
+            out.append(token)
+        start = line[match.end() : match.end() + 1] in (".", "?", "!", ":")
+    return out
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text without their role labels; n-grams do not cross them."""
+    found = []
+    for line in text.splitlines():
+        for label in _LABELS:
+            if line.startswith(label):
+                line = line[len(label) :]
+        if line.strip():
+            found.append(line.strip())
+    return found
+
+
+def grams(line: str, n: int) -> set[tuple[str, ...]]:
+    """Masked n-grams of one line; those of nothing but masks are dropped."""
+    words = masked(line)
+    return {
+        tuple(words[i : i + n])
+        for i in range(len(words) - n + 1)
+        if any(w != _MASK for w in words[i : i + n])
+    }
+
+
+class Corpus:
+    """N-grams and near-duplicate index of a sample of the pretraining text."""
+
+    def __init__(self, texts: Iterable[str], n: int = 8) -> None:
+        """Index the texts, of which there may be tens of thousands."""
+        self.n = n
+        self._grams: set[tuple[str, ...]] = set()
+        self._lines: list[frozenset[str]] = []
+        self._by_word: dict[str, list[int]] = {}
+        seen: set[frozenset[str]] = set()
+        for text in texts:
+            for line in lines(text):
+                self._grams |= grams(line, n)
+                words = frozenset(masked(line)) - {_MASK}
+                if len(words) >= n and words not in seen:
+                    seen.add(words)
+                    self._lines.append(words)
+        for i, words in enumerate(self._lines):
+            for word in words:
+                self._by_word.setdefault(word, []).append(i)
+
+    def shared(self, line: str) -> set[tuple[str, ...]]:
+        """Masked n-grams of the line that occur in the corpus."""
+        return grams(line, self.n) & self._grams
+
+    def duplicated(self, line: str, threshold: float) -> bool:
+        """Whether some corpus line has Jaccard similarity >= threshold on masked words.
+
+        Only lines of at least n different words are compared. Prefix filter: two sets of
+        similarity >= t share one of the rarest ``(1 - t) * size + 1`` words of either.
+        """
+        words = frozenset(masked(line)) - {_MASK}
+        if len(words) < self.n:
+            return False
+        rare = sorted(words, key=lambda w: (len(self._by_word.get(w, ())), w))
+        prefix = rare[: int((1.0 - threshold) * len(words)) + 1]
+        candidates = {i for w in prefix for i in self._by_word.get(w, ())}
+        return any(
+            len(words & self._lines[i]) >= threshold * len(words | self._lines[i])
+            for i in candidates
+        )
+
+
+def pretraining(seed: int, documents: int = 20000, drills: float = 0.1) -> Corpus:
+    """Corpus of the first documents of the training stream."""
+    return Corpus(document(seed, "train", i, drills).text for i in range(documents))
+
+
+def overlap(corpus: Corpus, texts: Sequence[str], threshold: float = 0.5) -> Overlap:
+    """How much of the texts (prompts and reference answers of a suite) the corpus holds."""
+    counts: dict[tuple[str, ...], int] = {}
+    shared = duplicates = 0
+    for text in texts:
+        found = {g for line in lines(text) for g in corpus.shared(line)}
+        for g in found:
+            counts[g] = counts.get(g, 0) + 1
+        shared += bool(found)
+        duplicates += any(corpus.duplicated(line, threshold) for line in lines(text))
+    top = sorted(counts, key=lambda g: (-counts[g], g))[:16]
+    total = max(1, len(texts))
+    return Overlap(
+        len(texts), shared / total, duplicates / total, tuple(" ".join(g) for g in top)
+    )
+
+
+def suite_texts(location: str) -> tuple[str, list[str]]:
+    """Name and texts of a suite given as ``module:object``: test prompts and reference answers.
+
+    The suite is found by name because this package may not import suites.
+    """
+    module, _, attribute = location.partition(":")
+    suite: Suite = getattr(importlib.import_module(module), attribute)
+    examples = suite.load({}, 0).examples
+    tested = [e for e in examples if e.split in ("select", "confirm")]
+    return suite.name, [t for e in tested for t in (e.prompt, *e.references)]

@@ -1,0 +1,50 @@
+"""The mixture of documents, by index: document ``i`` of a seed is always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rsft_bench.harness.policies.nano_training import chatter, decisions, lookups
+from rsft_bench.harness.policies.nano_training.document import Document
+from rsft_bench.harness.policies.nano_training.draw import Draw
+
+Writer = Callable[[Draw], Document]
+
+DRILLS: tuple[tuple[Writer, float], ...] = (
+    (lookups.drill, 6.0),
+    (lookups.repeat, 2.0),
+    (chatter.vocabulary, 1.0),
+    (decisions.number_drill, 2.0),
+    (chatter.lexical, 1.0),
+)
+WRITERS: tuple[tuple[Writer, float], ...] = (
+    (lookups.copy, 34.0),
+    (lookups.missing, 6.0),
+    (lookups.unknown, 4.0),
+    (lookups.fee, 4.0),
+    (lookups.term, 3.0),
+    (decisions.compare, 20.0),
+    (decisions.status, 9.0),
+    (decisions.refuse, 6.0),
+    (decisions.hand_over, 4.0),
+    (chatter.chat, 2.0),
+    (chatter.acts, 8.0),
+)
+
+
+def document(seed: int, purpose: str, index: int, drills: float = 0.0) -> Document:
+    """Document ``index`` of a stream.
+
+    Args:
+        seed: Seed of the run.
+        purpose: ``train`` or ``held-out``: different streams, so different entities.
+        index: Position, from 0.
+        drills: Share of drills in place of dialogues.
+    """
+    d = Draw(seed, f"nano {purpose}", index)
+    return d.weighted(DRILLS if d.chance(drills) else WRITERS)(d)
+
+
+def probe(seed: int, purpose: str, index: int, writer: Writer) -> Document:
+    """Document ``index`` of one writer, for measuring one skill."""
+    return writer(Draw(seed, f"nano probe {purpose}", index))

@@ -1,0 +1,160 @@
+"""The training loop: AdamW, warm-up, constant rate, linear decay; checkpoints as weights folders."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+
+from rsft_bench.harness.policies.nano_training.batches import Batch, batches
+from rsft_bench.harness.policies.nano_training.measure import accuracy
+from rsft_bench.harness.policies.nano_training.tokenizer import (
+    CONTEXT,
+    END,
+    PAD,
+    train_tokenizer,
+    wrap,
+)
+from rsft_bench.harness.seeding import derive_seed
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that, with the versions of the libraries, decides the weights."""
+
+    seed: int = 1
+    steps: int = 3000
+    hidden: int = 128
+    layers: int = 4
+    heads: int = 4
+    intermediate: int = 352
+    vocabulary: int = 1024
+    rows: int = 64
+    lr: float = 3e-3
+    warmup: int = 100
+    decay: float = 0.4
+    weight_decay: float = 0.05
+    tokenizer_documents: int = 6000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of a training after some step, for the log and the card."""
+
+    step: int
+    tokens: int
+    loss: float
+    seconds: float
+    skills: dict[str, float]
+
+
+def build_model(recipe: Recipe, tokenizer: Tokenizer) -> LlamaForCausalLM:
+    """A model with random weights that depend on the seed only."""
+    torch.manual_seed(derive_seed(recipe.seed, "nano init"))
+    end, pad = tokenizer.token_to_id(END), tokenizer.token_to_id(PAD)
+    config = LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=recipe.hidden,
+        intermediate_size=recipe.intermediate,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.heads,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=end,
+        pad_token_id=pad,
+        initializer_range=0.05,
+    )
+    model = LlamaForCausalLM(config).float()
+    model.generation_config = GenerationConfig(eos_token_id=end, pad_token_id=pad)
+    return model
+
+
+def rate(recipe: Recipe, step: int) -> float:
+    """Learning rate of a step: linear warm-up, plateau, linear decay to a fiftieth."""
+    if step < recipe.warmup:
+        return recipe.lr * (step + 1) / recipe.warmup
+    left = (recipe.steps - step) / max(1.0, recipe.decay * recipe.steps)
+    return recipe.lr * max(0.02, min(1.0, left))
+
+
+def loss_of(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
+    """Weighted mean of the next-token losses, in nats; padding has weight 0."""
+    weights = batch.weights[:, 1:]
+    kept = weights > 0
+    hidden = model.model(input_ids=batch.ids).last_hidden_state[:, :-1]
+    logits = model.lm_head(hidden[kept])
+    losses = torch.nn.functional.cross_entropy(logits, batch.ids[:, 1:][kept], reduction="none")
+    return (losses * weights[kept]).sum() / weights.sum()
+
+
+def save(model: LlamaForCausalLM, tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a weights folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder, safe_serialization=True)
+    wrap(tokenizer).save_pretrained(folder)
+
+
+def train(
+    recipe: Recipe,
+    checkpoints: Path | None = None,
+    minutes: float | None = None,
+    every: int = 250,
+    probes: int = 60,
+) -> tuple[LlamaForCausalLM, Tokenizer, list[Progress]]:
+    """Train from random weights.
+
+    Args:
+        recipe: What to train.
+        checkpoints: Folder for ``step-N`` weights folders, or None.
+        minutes: Stop early after this wall time. None: all steps, and the result depends on the
+            recipe alone (one machine, one set of versions, one thread count).
+        every: Steps between measurements of skill and checkpoints.
+        probes: Prompts a skill.
+
+    Returns:
+        Model, tokenizer, and the progress at every measurement (the last is the final one).
+    """
+    started = time.monotonic()
+    tokenizer = train_tokenizer(recipe.seed, recipe.vocabulary, recipe.tokenizer_documents)
+    model = build_model(recipe, tokenizer)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim == 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay},
+              {"params": plain, "weight_decay": 0.0}]  # fmt: skip
+    optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), fused=True)
+    logger.info("%s, %d parameters", asdict(recipe), sum(p.numel() for p in model.parameters()))
+    history: list[Progress] = []
+    tokens, smooth = 0, float("nan")
+    for step, batch in enumerate(batches(tokenizer, recipe.seed, recipe.steps, recipe.rows)):
+        for group in optimizer.param_groups:
+            group["lr"] = rate(recipe, step)
+        loss = loss_of(model, batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        tokens += batch.tokens
+        now = loss.item()
+        smooth = now if step == 0 else 0.98 * smooth + 0.02 * now
+        late = minutes is not None and time.monotonic() - started > 60 * minutes
+        if late or (step + 1) % every == 0 or step + 1 == recipe.steps:
+            model.eval()
+            skills = accuracy(model, tokenizer, recipe.seed, probes)
+            model.train()
+            at = Progress(step + 1, tokens, smooth, time.monotonic() - started, skills)
+            logger.info("%s", at)
+            history.append(at)
+            if checkpoints is not None:
+                save(model, tokenizer, checkpoints / f"step-{step + 1}")
+        if late:
+            break
+    return model.eval(), tokenizer, history

@@ -1,0 +1,236 @@
+"""Config to finished run folder. Knows nodes, arms and files; no method by name."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rsft_bench.harness.arms import Arm
+from rsft_bench.harness.catalog import Catalog
+from rsft_bench.harness.collect import collect
+from rsft_bench.harness.config import RunConfig, first_difference
+from rsft_bench.harness.errors import InfrastructureError, UserError
+from rsft_bench.harness.executors.local import LocalExecutor
+from rsft_bench.harness.graph import Graph
+from rsft_bench.harness.latency import serve_nodes
+from rsft_bench.harness.manifest import Facts, describe_run, finished, read_manifest, save_manifest
+from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.progress import Progress, Silent
+from rsft_bench.harness.runlog import RunLog
+from rsft_bench.harness.schedule import Walk
+from rsft_bench.harness.spaces import Cell, Plan, data_node, make_plan, make_space, plan_cells
+from rsft_bench.harness.stages.data import read_examples
+from rsft_bench.harness.store import Artifact, Store, read_rows
+from rsft_bench.harness.types import Example
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """Where a run lies and whether it had to do anything."""
+
+    path: Path
+    status: str
+    reused: bool
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything the files of a run are made from."""
+
+    plan: Plan
+    cells: tuple[Cell, ...]
+    examples: Mapping[tuple[str, int], tuple[Example, ...]]
+    data: Mapping[tuple[str, int], Artifact]
+    artifacts: Mapping[str, Artifact]
+    serve: Mapping[tuple[str, str], Node]
+    chosen: Mapping[str, dict[str, float]]
+
+
+def default_cache() -> Path:
+    """Artifact store: ``RSFT_BENCH_CACHE_DIR``, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("RSFT_BENCH_CACHE_DIR")
+    return Path(named) if named else user_cache_path("rsft-bench")
+
+
+def default_workers() -> int:
+    """One worker a core this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(
+    config: RunConfig,
+    catalog: Catalog,
+    out: Path,
+    *,
+    workers: int | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+) -> RunOutcome:
+    """Run a benchmark into ``out``, reusing whatever the store holds.
+
+    Args:
+        config: what to run.
+        catalog: where suites, methods, rules and policies come from.
+        out: the run folder; made if absent, continued if it holds the same config.
+        workers: one-thread processes; default one a core, 0 runs inside this process.
+        fresh: ignore stored artifacts (nothing is deleted).
+        progress: watcher; default shows nothing.
+        cache: artifact store; default ``RSFT_BENCH_CACHE_DIR`` or the user's cache.
+
+    Raises:
+        UserError: a bad config, or a folder that holds something else.
+        InfrastructureError: disk full or a worker that died twice; finished work is kept.
+    """
+    begin = time.perf_counter()
+    if _claim(out, config):
+        return RunOutcome(out, "complete", True, time.perf_counter() - begin)
+    plan = make_plan(config, catalog)
+    root = cache or default_cache()
+    store = Store(root / f"fresh-{time.time_ns():x}" if fresh else root)
+    facts = Facts.now(workers if workers is not None else default_workers())
+    save_manifest(out, describe_run(plan, facts, status="running"))
+    executor = LocalExecutor(facts.workers)
+    with RunLog(out / "run.log", progress or Silent()) as log:
+        try:
+            walk = Walk(store, catalog, executor, log, {}, set())
+            made = _execute(plan, walk)
+            collect(made, out)
+            save_manifest(out, finished(made, facts, out))
+        except BaseException as error:
+            save_manifest(out, describe_run(plan, facts, status="partial"), keep_going=True)
+            raise _translated(error, root) from error
+        finally:
+            executor.close()
+    return RunOutcome(out, "complete", False, time.perf_counter() - begin)
+
+
+def _translated(error: BaseException, root: Path) -> BaseException:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return InfrastructureError(
+            f"disk full while writing under {root} or the run folder; free space or set "
+            "RSFT_BENCH_CACHE_DIR to another disk and rerun: finished work is kept"
+        )
+    return error
+
+
+def _claim(out: Path, config: RunConfig) -> bool:
+    """Whether ``out`` already holds this run, complete and undamaged.
+
+    Raises:
+        UserError: the folder is not a run, or is a run of another config.
+    """
+    if not out.exists() or not any(out.iterdir()):
+        out.mkdir(parents=True, exist_ok=True)
+        return False
+    manifest = read_manifest(out)
+    if manifest is None:
+        raise UserError(f"{out} is not empty and is no run folder; choose another --out")
+    difference = first_difference(manifest["config"], config.resolved())
+    if difference is not None:
+        raise UserError(
+            f"{out} holds a run of another config (first difference: {difference}); "
+            "choose another --out"
+        )
+    return finished_and_whole(out, manifest)
+
+
+def finished_and_whole(out: Path, manifest: Mapping[str, object]) -> bool:
+    """Whether the manifest says complete and every file it lists still has its digest."""
+    from rsft_bench.harness.manifest import file_digest
+
+    files = manifest.get("files")
+    if manifest.get("status") != "complete" or not isinstance(files, dict):
+        return False
+    return all(
+        (out / name).exists() and file_digest(out / name) == digest
+        for name, digest in files.items()
+    )
+
+
+def _execute(plan: Plan, walk: Walk) -> Run:
+    loads = {
+        (spec.name, seed): data_node(plan, spec, seed)
+        for spec in plan.config.suites
+        for seed in plan.config.seeds
+    }
+    walk.run(list(loads.values()), "data")
+    data = {key: walk.artifacts[node.uid] for key, node in loads.items()}
+    examples = {key: tuple(read_examples(artifact.folder)) for key, artifact in data.items()}
+    graphs: dict[tuple[str, str, int], Graph] = {}
+    cells: list[Cell] = []
+    for spec in plan.config.suites:
+        for policy in plan.policies:
+            for seed in plan.config.seeds:
+                space = make_space(plan, spec, policy, seed, list(examples[spec.name, seed]))
+                graph, planned = plan_cells(plan, space)
+                graphs[spec.name, policy.name, seed] = graph
+                cells += planned
+    walk.run([n for cell in cells for n in arm_nodes(cell.arm)], "train, sample and score")
+    settled, chosen = _settle(plan, cells, graphs, walk)
+    walk.run([n for cell in settled for n in arm_nodes(cell.arm)], "chosen trials")
+    serve = serve_nodes(plan, settled, examples)
+    walk.run(list(serve.values()), "latency")
+    return Run(plan, tuple(settled), examples, data, walk.artifacts, serve, chosen)
+
+
+def arm_nodes(arm: Arm) -> list[Node]:
+    """Every node an arm needs before it can be reported, its trials' included."""
+    nodes = [arm.policy, *(charge.node for charge in arm.charges)]
+    for evaluation in arm.evaluations:
+        nodes += [*evaluation.draws.samples, *evaluation.draws.scores]
+    if arm.selected is not None:
+        nodes.append(arm.selected)
+    for trial in arm.trials.values():
+        nodes += arm_nodes(trial)
+    return nodes
+
+
+def _settle(
+    plan: Plan, cells: list[Cell], graphs: Mapping[tuple[str, str, int], Graph], walk: Walk
+) -> tuple[list[Cell], dict[str, dict[str, float]]]:
+    """Choose among trials by mean gold_pass on ``select`` over all seeds; first wins a tie."""
+    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        if cell.arm.trials:
+            groups.setdefault((cell.suite, cell.policy, cell.variant.id), []).append(cell)
+    choice: dict[tuple[str, str, str], str] = {}
+    chosen: dict[str, dict[str, float]] = {}
+    for key, group in groups.items():
+        means = {
+            name: sum(_select_mean(cell.arm.trials[name], walk) for cell in group) / len(group)
+            for name in group[0].arm.trials
+        }
+        choice[key] = max(means, key=lambda name: means[name])
+        chosen["/".join(key)] = {"keep": float(choice[key])} | {
+            f"select_{name}": mean for name, mean in means.items()
+        }
+    settled = []
+    for cell in cells:
+        picked = choice.get((cell.suite, cell.policy, cell.variant.id))
+        if picked is None:
+            settled.append(cell)
+            continue
+        method = plan.methods.get(cell.variant.method)
+        graph = graphs[cell.suite, cell.policy, cell.seed]
+        serving = plan.serving(cell.variant)
+        arm = method.settle(cell.variant.params, graph, serving, picked)  # type: ignore[attr-defined]
+        settled.append(replace(cell, arm=arm))
+    return settled, chosen
+
+
+def _select_mean(arm: Arm, walk: Walk) -> float:
+    rows = [
+        row
+        for evaluation in arm.evaluations
+        for node in evaluation.draws.scores
+        for row in read_rows(walk.artifacts[node.uid].folder / "rows.jsonl")
+    ]
+    return float(sum(row["gold_pass"] for row in rows) / len(rows))

@@ -1,0 +1,237 @@
+"""From a config to cellspaces: suites loaded, policies checked, variants expanded, arms planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rsft_bench.harness.arms import Arm, Serving
+from rsft_bench.harness.catalog import Catalog, with_defaults
+from rsft_bench.harness.config import NamedSpec, RunConfig
+from rsft_bench.harness.errors import CapabilityError, ConfigError, UserError
+from rsft_bench.harness.graph import Cellspace, Graph, Method, Settings
+from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.registry import Registry
+from rsft_bench.harness.types import SPLITS, Capability, Example, Json, Split
+from rsft_bench.harness.variants import Variant, expand, parse_variant, primary_variant
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One suite, policy, variant and seed with its planned arm."""
+
+    suite: str
+    policy: str
+    variant: Variant
+    seed: int
+    arm: Arm
+
+    @property
+    def order(self) -> tuple[str, str, str, int]:
+        """Position in id order; the first cell that uses an artifact is charged for it."""
+        return (self.suite, self.policy, self.variant.id, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy of the run: registered kind, resolved options, identity of its weights."""
+
+    name: str
+    version: str
+    options: Mapping[str, Json]
+    capabilities: frozenset[Capability]
+    fingerprint: str
+
+    def node(self) -> Node:
+        """The ``base`` node: a reference whose digest is the fingerprint."""
+        params = {
+            "policy": self.name,
+            "options": dict(self.options),
+            "fingerprint": self.fingerprint,
+        }
+        return Node("base", params, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything resolved from a config before data is loaded."""
+
+    config: RunConfig
+    catalog: Catalog
+    methods: Registry[Method]
+    variants: tuple[Variant, ...]
+    primary: Variant | None
+    policies: tuple[Policy, ...]
+
+    def matched(self) -> Variant | None:
+        """The primary's matched random control, where it is among the variants."""
+        if self.primary is None or self.primary.method != "rsft":
+            return None
+        wanted = {**self.primary.params, "accept": "random"}
+        for variant in self.variants:
+            same = {**variant.params, "match": None} == {**wanted, "match": None, "tau": None}
+            follows = variant.params.get("match") in (
+                self.primary.params["accept"],
+                self.primary.id,
+            )
+            if variant.method == "rsft" and same and follows:
+                return variant
+        return None
+
+    def settings(self) -> Settings:
+        """The numbers that nodes depend on."""
+        plain = self.config.resolved()
+        primary = "" if self.primary is None else self.primary.id
+        return Settings(
+            plain["pool"], plain["training"], plain["reward"], plain["evaluation"], primary
+        )
+
+    def serving(self, variant: Variant) -> Serving:
+        """Test draws of a variant: more for best-of-n's source and for the primary."""
+        evaluation = self.config.evaluation
+        if variant.id in self.sources():
+            draws = evaluation.best_of_draws
+        elif self.primary is not None and variant.id == self.primary.id:
+            draws = evaluation.primary_draws
+        else:
+            draws = evaluation.draws
+        return Serving(draws, evaluation.splits)
+
+    def sources(self) -> frozenset[str]:
+        """Ids of the variants that best-of-n reweights."""
+        named = {v.params["source"] for v in self.variants if v.method == "best_of_n"}
+        trainable = any("trainable" in p.capabilities for p in self.policies)
+        default = {"sft"} if trainable else {"base"}
+        ids = {name for name in named if name is not None} | (default if None in named else set())
+        return frozenset(parse_variant(i, self.methods).id for i in ids)
+
+    def k_max(self) -> dict[float, int]:
+        """Largest k by pool temperature: the size each shared pool is drawn at."""
+        largest: dict[float, int] = {}
+        for variant in self.variants:
+            if variant.method == "rsft":
+                heat = variant.params["pool_temperature"]
+                heat = self.config.pool.temperature if heat is None else heat
+                largest[heat] = max(largest.get(heat, 0), variant.params["k"])
+        return largest
+
+
+def make_plan(config: RunConfig, catalog: Catalog) -> Plan:
+    """Resolve and check everything that needs no data.
+
+    Raises:
+        UserError: unknown names, bad parameters, gold as reward without an oracle, a capability
+            that a policy lacks; nothing has been spent.
+    """
+    methods: Registry[Method] = catalog.registry("method")
+    variants = expand(config, methods)  # type: ignore[arg-type]
+    if config.reward.name != "proxy":
+        raise ConfigError(
+            f"reward {config.reward.name!r} cannot accept answers; use reward.name: proxy, or set "
+            "oracle: true on a variant to accept by gold"
+        )
+    if config.pool.extra_prompts:
+        raise ConfigError("pool.extra_prompts is not supported by the authored suites yet; set 0")
+    policies = tuple(_policy(spec, catalog) for spec in config.policies)
+    for spec in config.suites:
+        _check_options(spec, catalog)
+    for policy in policies:
+        _check_capabilities(policy, variants, methods, config, catalog)
+    primary = primary_variant(config, methods)  # type: ignore[arg-type]
+    return Plan(config, catalog, methods, variants, primary, policies)
+
+
+def _policy(spec: NamedSpec, catalog: Catalog) -> Policy:
+    kind = catalog.registry("policy").get(spec.name)
+    options = with_defaults(_known(spec, "policy", kind.options), kind.options)
+    if "path" not in options:
+        options["path"] = str(kind.folder(options))
+    fingerprint = kind.fingerprint(options)
+    return Policy(spec.name, kind.version, options, kind.capabilities, fingerprint)
+
+
+def _check_options(spec: NamedSpec, catalog: Catalog) -> None:
+    _known(spec, "suite", catalog.suite(spec.name).options)
+
+
+def _known(spec: NamedSpec, kind: str, params: tuple[object, ...]) -> dict[str, Json]:
+    import difflib
+
+    names = [p.name for p in params]  # type: ignore[attr-defined]
+    given = spec.given
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(
+                f"unknown option {name!r} of {kind} {spec.name!r}.{hint} "
+                f"Known: {', '.join(sorted(names)) or 'none'}"
+            )
+    return given
+
+
+def _check_capabilities(
+    policy: Policy,
+    variants: tuple[Variant, ...],
+    methods: Registry[Method],
+    config: RunConfig,
+    catalog: Catalog,
+) -> None:
+    needs = {v.id: methods.get(v.method).requires for v in variants}
+    needs |= {s.name: catalog.suite(s.name).requires for s in config.suites}
+    for who, required in needs.items():
+        for capability in sorted(required - policy.capabilities):
+            raise CapabilityError(
+                f"{who!r} needs capability {capability!r}, which policy {policy.name!r} lacks "
+                f"(it has: {', '.join(sorted(policy.capabilities))}); remove one of the two"
+            )
+
+
+def data_node(plan: Plan, spec: NamedSpec, seed: int) -> Node:
+    """The node that loads one suite for one seed."""
+    suite = plan.catalog.suite(spec.name)
+    options = with_defaults(spec.given, suite.options)
+    params = {"suite": spec.name, "version": suite.version, "options": options, "seed": seed}
+    return Node("data", params, {}, code=suite.code)
+
+
+def make_space(
+    plan: Plan, spec: NamedSpec, policy: Policy, seed: int, examples: list[Example]
+) -> Cellspace:
+    """The cellspace of one suite, policy and seed. Raises UserError on a split without examples."""
+    by_split: dict[Split, tuple[Example, ...]] = {
+        split: tuple(e for e in examples if e.split == split) for split in SPLITS
+    }
+    for split in plan.config.evaluation.splits:
+        if not by_split[split]:
+            raise UserError(
+                f"suite {spec.name!r} has no {split!r} examples; give it more data or another limit"
+            )
+    return Cellspace(
+        suite=spec.name,
+        suite_code=plan.catalog.suite(spec.name).code,
+        policy=policy.name,
+        capabilities=policy.capabilities,
+        seed=seed,
+        settings=plan.settings(),
+        data=data_node(plan, spec, seed),
+        base=policy.node(),
+        examples=by_split,
+        k_max=plan.k_max(),
+    )
+
+
+def plan_cells(plan: Plan, space: Cellspace) -> tuple[Graph, list[Cell]]:
+    """All cells of one cellspace, with arms planned in one shared graph."""
+
+    def plan_arm(graph: Graph, text: str) -> Arm:
+        variant = parse_variant(text, plan.methods)  # type: ignore[arg-type]
+        method = plan.methods.get(variant.method)
+        return method.plan(variant.params, graph, plan.serving(variant))
+
+    graph = Graph(space, plan_arm)
+    cells = [
+        Cell(space.suite, space.policy, variant, space.seed, graph.arm(variant.id))
+        for variant in plan.variants
+    ]
+    return graph, cells

@@ -1,0 +1,108 @@
+"""The stages a node can name: what runs, which source decides its result, what its cost counts as.
+
+Heavy imports happen inside the stage modules' ``run``, so listing stages loads no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rsft_bench.harness.catalog import Catalog
+from rsft_bench.harness.store import read_rows
+from rsft_bench.harness.types import Json
+
+_HERE = "rsft_bench.harness.stages"
+_SAMPLER = (
+    "rsft_bench.harness.sampling",
+    "rsft_bench.harness.seeding",
+    "rsft_bench.harness.policies.language_model",
+    "rsft_bench.harness.policies.recorded",
+)
+_TORCH = ("torch", "transformers.models.llama.modeling_llama")
+_SKLEARN = ("sklearn.linear_model", "sklearn.feature_extraction.text")
+_PROXY = ("rsft_bench.harness.rewards.proxy", "rsft_bench.harness.rewards.features")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a stage gets: JSON parameters, input artifact folders by name, an empty output folder."""
+
+    params: Mapping[str, Json]
+    inputs: Mapping[str, list[Path]]
+    out: Path
+    catalog: Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a stage reports: counted cost, and a digest where files are only a reference."""
+
+    tokens: int = 0
+    flops: float = 0.0
+    digest: str | None = None
+
+
+class StageFunction(Protocol):
+    """Pure: equal work gives equal files."""
+
+    def __call__(self, work: Work) -> Outcome:
+        """Write the artifact's files into ``work.out``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One kind of node.
+
+    ``code`` lists the modules whose source joins the key; what a node's cost counts as is said by
+    the arm that charges it.
+    """
+
+    name: str
+    code: tuple[str, ...]
+    preload: tuple[str, ...] = ()
+
+    def function(self) -> StageFunction:
+        """The stage's ``run``, imported now with what it needs, so that timers see only work."""
+        for module in self.preload:
+            importlib.import_module(module)
+        run: Callable[[Work], Outcome] = importlib.import_module(f"{_HERE}.{self.name}").run
+        return run
+
+
+STAGES: Mapping[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage("data", (f"{_HERE}.data",)),
+        Stage("trainset", (f"{_HERE}.trainset",)),
+        Stage("base", (f"{_HERE}.base",)),
+        Stage(
+            "fit",
+            (
+                f"{_HERE}.fit",
+                "rsft_bench.harness.training",
+                "rsft_bench.harness.seeding",
+                "rsft_bench.harness.policies.language_model",
+                "rsft_bench.harness.metering.formulas",
+            ),
+            _TORCH,
+        ),
+        Stage(
+            "sample",
+            (f"{_HERE}.sample", *_SAMPLER, "rsft_bench.harness.metering.formulas"),
+            _TORCH,
+        ),
+        Stage("score", (f"{_HERE}.score", *_PROXY), _SKLEARN),
+        Stage("proxy", (f"{_HERE}.proxy", "rsft_bench.harness.seeding", *_PROXY), _SKLEARN),
+        Stage("select", (f"{_HERE}.select",)),
+        Stage("serve", (f"{_HERE}.serve", *_SAMPLER, *_PROXY), _TORCH),
+    )
+}
+
+
+def read_all(work: Work, name: str) -> list[dict[str, Json]]:
+    """Rows of all artifacts given as input ``name``, concatenated in input order."""
+    return [row for folder in work.inputs[name] for row in read_rows(folder / "rows.jsonl")]

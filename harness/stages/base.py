@@ -1,0 +1,31 @@
+"""Stage ``base``: a reference to the policy a run starts from. Weights stay where they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rsft_bench.harness.stages import Outcome, Work
+
+
+def run(work: Work) -> Outcome:
+    """params: policy (registered name), options, fingerprint. File: policy.json.
+
+    The digest is the fingerprint of the weights, so moving a model folder reruns nothing.
+    """
+    (work.out / "policy.json").write_text(json.dumps(dict(work.params)))
+    return Outcome(digest=work.params["fingerprint"])
+
+
+def weights_folder(artifact: Path) -> Path:
+    """Folder with the weights of a ``base`` or ``fit`` artifact."""
+    fitted = artifact / "weights"
+    if fitted.exists():
+        return fitted
+    return Path(json.loads((artifact / "policy.json").read_text())["options"]["path"])
+
+
+def is_recorded(artifact: Path) -> bool:
+    """Whether the artifact stands for a file of recorded answers instead of weights."""
+    path = artifact / "policy.json"
+    return path.exists() and json.loads(path.read_text())["policy"] == "recorded"

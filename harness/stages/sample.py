@@ -1,0 +1,50 @@
+"""Stage ``sample``: one block of completions, drawn alone in one process on one thread."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from rsft_bench.harness.stages import Outcome, Work
+from rsft_bench.harness.stages.base import is_recorded, weights_folder
+from rsft_bench.harness.store import write_rows
+from rsft_bench.harness.types import Completion, Sampling
+
+
+def run(work: Work) -> Outcome:
+    """params: prompts [[example_id, prompt]], draws [start, stop], sampling, seed, purpose.
+
+    Input: policy. File: rows.jsonl, one Completion a row in (prompt, draw) order.
+    """
+    params = work.params
+    prompts = [(example_id, prompt) for example_id, prompt in params["prompts"]]
+    draws = range(*params["draws"])
+    sampling = Sampling(**params["sampling"])
+    artifact = work.inputs["policy"][0]
+    if is_recorded(artifact):
+        from rsft_bench.harness.policies.recorded import RecordedPolicy
+
+        rows = RecordedPolicy(weights_folder(artifact)).sample(prompts, draws)
+        flops = 0.0
+    else:
+        rows, flops = _draw(work, prompts, draws, sampling)
+    write_rows(work.out / "rows.jsonl", [asdict(row) for row in rows])
+    return Outcome(tokens=sum(row.tokens_out for row in rows), flops=flops)
+
+
+def _draw(
+    work: Work, prompts: list[tuple[str, str]], draws: range, sampling: Sampling
+) -> tuple[list[Completion], float]:
+    from rsft_bench.harness.metering.formulas import sample_flops
+    from rsft_bench.harness.sampling import sample
+    from rsft_bench.harness.worker import language_model
+
+    lm = language_model(weights_folder(work.inputs["policy"][0]))
+    params = work.params
+    rows = sample(lm, prompts, draws, sampling, params["seed"], params["purpose"])
+    flops = sample_flops(
+        lm.model.config.to_dict(),
+        [row.tokens_in for row in rows],
+        [row.tokens_out for row in rows],
+        shared_by=len(draws),
+    )
+    return rows, flops

@@ -1,0 +1,55 @@
+"""Stage ``score``: gold by the suite's judge and, where a proxy is given, its probability."""
+
+from __future__ import annotations
+
+import hashlib
+
+from rsft_bench.harness.stages import Outcome, Work, read_all
+from rsft_bench.harness.stages.data import read_examples
+from rsft_bench.harness.store import write_rows
+
+
+def text_id(text: str) -> str:
+    """Identity of an answer's text: equal texts share it. 16 hex digits."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def run(work: Work) -> Outcome:
+    """params: suite. Inputs: data, samples (blocks or a trainset), proxy (none or one).
+
+    File: rows.jsonl in the order of the samples: example_id, draw, text_id, proxy (NaN without
+    one), gold, gold_pass, parts.
+    """
+    suite = work.catalog.suite(work.params["suite"])
+    examples = {e.example_id: e for e in read_examples(work.inputs["data"][0])}
+    samples = read_all(work, "samples")
+    proxies = [float("nan")] * len(samples)
+    flops = 0.0
+    if work.inputs.get("proxy"):
+        from rsft_bench.harness.metering.formulas import proxy_score_flops
+        from rsft_bench.harness.rewards.proxy import ProxyReward
+
+        proxy = ProxyReward.load(work.inputs["proxy"][0] / "proxy")
+        prompts = [examples[row["example_id"]].prompt for row in samples]
+        texts = [row["text"] for row in samples]
+        proxies = [float(p) for p in proxy.score(prompts, texts)]
+        flops = proxy_score_flops(len(texts), proxy.n_features)
+    rows, judged = [], {}
+    for row, score in zip(samples, proxies, strict=True):
+        at = (row["example_id"], row["text"])
+        if at not in judged:
+            judged[at] = suite.judge(examples[row["example_id"]], row["text"])
+        verdict = judged[at]
+        rows.append(
+            {
+                "example_id": row["example_id"],
+                "draw": row["draw"],
+                "text_id": text_id(row["text"]),
+                "proxy": score,
+                "gold": verdict.gold,
+                "gold_pass": verdict.gold_pass,
+                "parts": dict(verdict.parts),
+            }
+        )
+    write_rows(work.out / "rows.jsonl", rows)
+    return Outcome(tokens=sum(row.get("tokens_out", 0) for row in samples), flops=flops)

@@ -1,0 +1,87 @@
+"""Stage ``serve``: latency of answering one request, variants interleaved in one process.
+
+Runs alone after everything else. Timings are this machine's, so its fingerprint is in the key.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rsft_bench.harness.stages import Outcome, Work
+from rsft_bench.harness.stages.base import weights_folder
+from rsft_bench.harness.store import write_rows
+from rsft_bench.harness.types import Json, Sampling
+
+if TYPE_CHECKING:
+    from rsft_bench.harness.policies.language_model import LanguageModel
+    from rsft_bench.harness.rewards.proxy import ProxyReward
+
+WARM_UP_PROMPTS = 2
+
+
+def run(work: Work) -> Outcome:
+    """params: entries [{variant, policy, temperature, n}], prompts, sampling, seed, machine.
+
+    Inputs: policies (indexed by an entry's ``policy``), proxy (none or one). A best-of-n entry
+    draws n answers at once and scores them before one is served. File: rows.jsonl (variant,
+    example_id, latency_s, tokens_out, flops), model load excluded, warm-up prompts not recorded.
+    """
+    from rsft_bench.harness.policies.language_model import load
+
+    models = [load(weights_folder(folder)) for folder in work.inputs["policies"]]
+    proxy = _proxy(work.inputs.get("proxy", []))
+    entries = work.params["entries"]
+    prompts = [(example_id, prompt) for example_id, prompt in work.params["prompts"]]
+    rows = []
+    order = prompts[:WARM_UP_PROMPTS] + prompts
+    for i, request in enumerate(order):
+        # Rotated, so that no variant always runs first on a cold cache.
+        for j in range(len(entries)):
+            entry = entries[(i + j) % len(entries)]
+            row = _serve(models[entry["policy"]], proxy, request, entry, work.params)
+            if i >= min(WARM_UP_PROMPTS, len(prompts)):
+                rows.append(row)
+    write_rows(work.out / "rows.jsonl", rows)
+    return Outcome(
+        tokens=sum(row["tokens_out"] for row in rows), flops=sum(row["flops"] for row in rows)
+    )
+
+
+def _proxy(folders: list[Path]) -> ProxyReward | None:
+    if not folders:
+        return None
+    from rsft_bench.harness.rewards.proxy import ProxyReward
+
+    return ProxyReward.load(folders[0] / "proxy")
+
+
+def _serve(
+    lm: LanguageModel,
+    proxy: ProxyReward | None,
+    request: tuple[str, str],
+    entry: Json,
+    params: Json,
+) -> dict[str, Json]:
+    from rsft_bench.harness.metering.formulas import sample_flops
+    from rsft_bench.harness.sampling import sample
+
+    sampling = Sampling(**{**params["sampling"], "temperature": entry["temperature"]})
+    start = time.perf_counter()
+    rows = sample(lm, [request], range(entry["n"]), sampling, params["seed"], "serve")
+    if entry["n"] > 1 and proxy is not None:
+        scores = proxy.score([request[1]] * len(rows), [row.text for row in rows])
+        rows[int(np.argmax(scores))]
+    latency = time.perf_counter() - start
+    tokens = [row.tokens_out for row in rows]
+    return {
+        "variant": entry["variant"],
+        "example_id": request[0],
+        "latency_s": latency,
+        "tokens_out": sum(tokens),
+        "flops": sample_flops(
+            lm.model.config.to_dict(), rows[0].tokens_in, tokens, shared_by=len(tokens)
+        ),
+    }

@@ -1,0 +1,53 @@
+"""Corrections for testing many hypotheses at once. Pure, numpy only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rsft_bench.harness.types import FloatArray
+
+
+def holm(p: FloatArray) -> FloatArray:
+    """Holm-adjusted p-values, shape (m,), same order, at most 1. Family-wise error is controlled.
+
+    Raises:
+        ValueError: a p-value outside [0, 1] or NaN.
+
+    Source: Holm 1979 (Scandinavian Journal of Statistics 6:65-70).
+    """
+    values = _checked(p)
+    m = values.size
+    order = np.argsort(values, kind="stable")
+    stepped = np.maximum.accumulate(values[order] * np.arange(m, 0, -1))
+    return _unsort(np.minimum(stepped, 1.0), order)
+
+
+def benjamini_hochberg(p: FloatArray) -> FloatArray:
+    """Benjamini-Hochberg adjusted p-values, shape (m,), same order, at most 1.
+
+    Controls the false discovery rate for independent or positively dependent tests.
+
+    Raises:
+        ValueError: a p-value outside [0, 1] or NaN.
+
+    Source: Benjamini and Hochberg 1995 (JRSS B 57:289-300).
+    """
+    values = _checked(p)
+    m = values.size
+    order = np.argsort(values, kind="stable")
+    scaled = values[order] * m / np.arange(1, m + 1)
+    stepped = np.minimum.accumulate(scaled[::-1])[::-1]
+    return _unsort(np.minimum(stepped, 1.0), order)
+
+
+def _checked(p: FloatArray) -> FloatArray:
+    values = np.asarray(p, dtype=np.float64)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError("p-values must lie in [0, 1]")
+    return values
+
+
+def _unsort(values: FloatArray, order: np.ndarray[tuple[int], np.dtype[np.intp]]) -> FloatArray:
+    out = np.empty_like(values)
+    out[order] = values
+    return out

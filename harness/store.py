@@ -1,0 +1,164 @@
+"""Content-addressed artifacts: a folder per key, written whole or not at all.
+
+An artifact is addressed by the hash of what made it (its key) and described by the hash of what it
+holds (its digest). Two keys may hold equal digests; a node's key is built from its inputs' digests,
+so a change that leaves content alone stops there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rsft_bench.harness.errors import InfrastructureError
+from rsft_bench.harness.types import Cost, Json
+
+META = "meta.json"
+
+
+def canonical(value: Json) -> str:
+    """JSON text that is equal for equal values: sorted keys, no spaces, infinities as strings."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: Json) -> Json:
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return "inf" if value > 0 else "-inf"
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def hash_text(*parts: str) -> str:
+    """SHA-256 over length-prefixed parts, 64 hex digits."""
+    h = hashlib.sha256()
+    for part in parts:
+        raw = part.encode()
+        h.update(len(raw).to_bytes(8, "little"))
+        h.update(raw)
+    return h.hexdigest()
+
+
+def digest_folder(folder: Path) -> str:
+    """SHA-256 over relative names and contents of all files but ``meta.json``, in name order."""
+    h = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != META):
+        raw = path.read_bytes()
+        h.update(f"{path.relative_to(folder).as_posix()}\0{len(raw)}\0".encode())
+        h.update(raw)
+    return h.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A finished artifact: where it lies, what it holds, what making it took at the time."""
+
+    key: str
+    folder: Path
+    digest: str
+    stage: str
+    cost: Cost
+
+
+class Store:
+    """Artifacts under ``root/objects/<first two>/<key>``; safe for many processes at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._objects = root / "objects"
+        self._tmp = root / "tmp"
+
+    def folder(self, key: str) -> Path:
+        """Where the artifact lies or would lie."""
+        return self._objects / key[:2] / key
+
+    def find(self, key: str) -> Artifact | None:
+        """The artifact, or None. A folder without readable meta counts as absent and is redone."""
+        folder = self.folder(key)
+        try:
+            meta = json.loads((folder / META).read_text())
+            return Artifact(key, folder, meta["digest"], meta["stage"], Cost(**meta["cost"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(
+        self, key: str, stage: str, make: Callable[[Path], tuple[Cost, str | None]]
+    ) -> Artifact:
+        """Run ``make`` in an empty folder, then publish it under ``key`` by one rename.
+
+        ``make`` returns the cost and, where content is not the identity (a reference to a folder
+        elsewhere), the digest to record. A crash at any point leaves no artifact. If another
+        process published the same key first, that artifact stands.
+        """
+        self._tmp.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=self._tmp))
+        try:
+            cost, digest = make(work)
+            meta = {
+                "key": key,
+                "stage": stage,
+                "digest": digest or digest_folder(work),
+                "cost": asdict(cost),
+            }
+            (work / META).write_text(json.dumps(meta))
+            target = self.folder(key)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._publish(work, target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        found = self.find(key)
+        if found is None:
+            raise InfrastructureError(
+                f"artifact {key[:12]} ({stage}) vanished after it was written"
+            )
+        return found
+
+    def _publish(self, work: Path, target: Path) -> None:
+        try:
+            os.replace(work, target)
+        except OSError:
+            if self.find(target.name) is not None:
+                return
+            # A damaged folder of an earlier crash or a full disk stands in the way.
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(work, target)
+
+    def entries(self) -> Iterator[tuple[str, str, int, float]]:
+        """(key, stage, bytes, modification time) of every artifact, in no particular order."""
+        for meta in self._objects.glob(f"*/*/{META}"):
+            folder = meta.parent
+            size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+            stage = json.loads(meta.read_text()).get("stage", "?")
+            yield folder.name, stage, size, meta.stat().st_mtime
+
+    def remove(self, key: str) -> None:
+        """Delete one artifact; absent is fine."""
+        shutil.rmtree(self.folder(key), ignore_errors=True)
+
+    def sweep_temporary(self) -> int:
+        """Delete work folders that dead processes left; returns how many."""
+        left = list(self._tmp.glob("*")) if self._tmp.exists() else []
+        for folder in left:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(left)
+
+
+def write_rows(path: Path, rows: list[dict[str, Json]]) -> None:
+    """Rows as JSON lines; floats keep every bit, NaN stays NaN."""
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def read_rows(path: Path) -> list[dict[str, Json]]:
+    """Rows that ``write_rows`` wrote."""
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]

@@ -1,0 +1,1 @@
+"""The one weighted-likelihood trainer and the row weights of its objective."""

@@ -1,0 +1,173 @@
+"""The one trainer: weighted likelihood over one or two sets, for every arm that trains.
+
+A step minimises sum over sets of coefficient * (rows / B) * sum over the batch of w_i NLL_i, with
+NLL_i summed over answer tokens and stop. The denominator is fixed, so the expectation of a step's
+gradient is the gradient of the whole objective (protocol.md section 3).
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from rsft_bench.harness.errors import UserError
+from rsft_bench.harness.training.batches import EncodedRow, Group, encode_rows, grouped
+from rsft_bench.harness.training.forwards import Forward, forward_for
+from rsft_bench.harness.training.order import row_order
+from rsft_bench.harness.types import Budget, FloatArray, IntArray, WeightedSet
+
+if TYPE_CHECKING:
+    from rsft_bench.harness.policies.language_model import LanguageModel
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A trained model and what training it took.
+
+    Attributes:
+        lm: the new model; the one passed in is unchanged.
+        losses: objective estimate of each step before its update, nats per mean D answer token at
+            ``prompt`` normalisation, shape (steps,).
+        tokens: input tokens computed, padding not counted.
+        rows_seen: rows drawn from each set by name; divided by the set's rows it is the epochs.
+        rows_cut: rows whose answer lost its end to the context.
+        wall_s: seconds on the clock.
+        cpu_s: processor seconds of this process.
+    """
+
+    lm: LanguageModel
+    losses: FloatArray
+    tokens: int
+    rows_seen: Mapping[str, int]
+    rows_cut: int
+    wall_s: float
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class _Source:
+    """An encoded set: ``weights`` hold coefficient * (rows / B) * w_i, ``order`` (steps, B)."""
+
+    rows: list[EncodedRow]
+    weights: list[float]
+    order: IntArray
+
+
+def fit(
+    lm: LanguageModel, sets: Sequence[WeightedSet], budget: Budget, seed: int
+) -> FitResult:
+    """Train a copy of ``lm`` for ``budget.steps`` steps of ``budget.batch`` rows of every set.
+
+    Fresh AdamW, linear warm-up and then linear decay to 0, gradients clipped to norm
+    ``budget.clip``, no dropout. A set with coefficient 0 is ignored, so lambda = 0 is training on D
+    alone. With one torch thread a second call gives the same weights bit for bit.
+
+    Raises:
+        ValueError: no set with a positive coefficient, an empty set, or an unusable budget, weight
+            or coefficient.
+        UserError: rows without an answer token to learn from, or a loss that is not finite.
+    """
+    wall, cpu = time.perf_counter(), time.process_time()
+    active = _checked(sets, budget)
+    encoded = {item.name: encode_rows(lm, item.rows) for item in active}
+    sources = [_source(item, encoded[item.name][0], budget, seed) for item in active]
+    model = copy.deepcopy(lm.model).eval()
+    losses = _train(model, sources, budget, lm.pad_id)
+    return FitResult(
+        lm=dataclasses.replace(lm, model=model),
+        losses=losses,
+        tokens=sum(_tokens_drawn(source) for source in sources),
+        rows_seen={item.name: budget.steps * budget.batch for item in active},
+        rows_cut=sum(cut for _, cut in encoded.values()),
+        wall_s=time.perf_counter() - wall,
+        cpu_s=time.process_time() - cpu,
+    )
+
+
+def learning_rate(step: int, budget: Budget) -> float:
+    """Rate of 0-based ``step``: linear up to ``lr`` over the warm-up share, then down to 0 at T."""
+    warm = math.ceil(budget.warmup * budget.steps)
+    if step < warm:
+        return budget.lr * (step + 1) / warm
+    return budget.lr * (budget.steps - step) / (budget.steps - warm)
+
+
+def step_loss(forward: Forward, groups: Sequence[Group]) -> float:
+    """Loss of one step; its gradients are added to the model's parameters."""
+    forward.begin()
+    total = 0.0
+    for group in groups:
+        nll = F.cross_entropy(forward.logits(group), group.targets, reduction="none")
+        loss = torch.dot(nll, group.weights)
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.item()
+    forward.finish()
+    return total
+
+
+def _checked(sets: Sequence[WeightedSet], budget: Budget) -> list[WeightedSet]:
+    if budget.steps < 0 or budget.batch < 1 or not budget.lr > 0 or not budget.clip > 0:
+        raise ValueError(f"unusable training budget {budget}")
+    if not 0 <= budget.warmup <= 1:
+        raise ValueError(f"warmup must lie in [0, 1], not {budget.warmup}")
+    for item in sets:
+        weights = np.asarray([row.weight for row in item.rows])
+        if not item.rows:
+            raise ValueError(f"training set {item.name!r} is empty")
+        if not (math.isfinite(item.coefficient) and item.coefficient >= 0):
+            raise ValueError(f"coefficient of {item.name!r} is {item.coefficient}")
+        if not (np.isfinite(weights).all() and (weights >= 0).all()):
+            raise ValueError(f"training set {item.name!r} has a negative or non-finite weight")
+    active = [item for item in sets if item.coefficient > 0]
+    if not active:
+        raise ValueError("no training set has a positive coefficient")
+    if len({item.name for item in active}) < len(active):
+        raise ValueError(f"training sets share a name: {[item.name for item in active]}")
+    return active
+
+
+def _source(item: WeightedSet, rows: list[EncodedRow], budget: Budget, seed: int) -> _Source:
+    scale = item.coefficient * len(rows) / budget.batch
+    order = row_order(seed, item.stream, len(rows), budget.batch, budget.steps)
+    return _Source(rows, [scale * row.weight for row in item.rows], order)
+
+
+def _tokens_drawn(source: _Source) -> int:
+    lengths = np.asarray([row.inputs for row in source.rows])
+    return int(lengths[source.order].sum())
+
+
+def _train(
+    model: torch.nn.Module, sources: Sequence[_Source], budget: Budget, pad_id: int
+) -> FloatArray:
+    forward = forward_for(model)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        parameters, lr=budget.lr, weight_decay=budget.weight_decay, fused=True
+    )
+    losses = np.zeros(budget.steps)
+    for step in range(budget.steps):
+        for settings in optimizer.param_groups:
+            settings["lr"] = learning_rate(step, budget)
+        drawn = [(source, i) for source in sources for i in source.order[step]]
+        rows = [source.rows[i] for source, i in drawn]
+        weights = [source.weights[i] for source, i in drawn]
+        losses[step] = step_loss(forward, list(grouped(rows, weights, pad_id)))
+        if not math.isfinite(losses[step]):
+            raise UserError(
+                f"training diverged at step {step + 1} of {budget.steps} (loss {losses[step]}); "
+                f"lower training.lr, now {budget.lr:g}"
+            )
+        torch.nn.utils.clip_grad_norm_(parameters, budget.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return losses

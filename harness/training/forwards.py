@@ -1,0 +1,56 @@
+"""The forward pass that training uses for a model: our own for a plain Llama, else the model's."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from rsft_bench.harness.training.batches import Group
+from rsft_bench.harness.training.llama import LlamaForward, supported
+
+
+class Forward(Protocol):
+    """One optimizer step is ``begin``, then ``logits`` with backward a group, then ``finish``."""
+
+    def begin(self) -> None:
+        """Prepare for a step with the current parameters."""
+
+    def logits(self, group: Group) -> Tensor:
+        """Next-token logits at the group's real answer slots in row order, (n, vocabulary)."""
+
+    def finish(self) -> None:
+        """Leave the step's gradients in ``grad`` of the model's parameters."""
+
+
+class ModelForward:
+    """The model's own forward, for any Hugging Face causal LM that takes an attention mask."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model: Any = model
+        self._keeps = "logits_to_keep" in inspect.signature(self._model.forward).parameters
+
+    def begin(self) -> None:
+        """Nothing to prepare."""
+
+    def logits(self, group: Group) -> Tensor:
+        """Vocabulary logits are made from the group's first answer position on."""
+        time = group.input_ids.shape[1]
+        first = int(group.positions.min()) if self._keeps else 0
+        keep = {"logits_to_keep": torch.arange(first, time)} if self._keeps else {}
+        mask = (torch.arange(time) < group.lengths[:, None]).long()
+        logits: Tensor = self._model(
+            input_ids=group.input_ids, attention_mask=mask, use_cache=False, **keep
+        ).logits
+        row = torch.arange(logits.shape[0])[:, None]
+        return logits[row, group.positions - first][group.valid]
+
+    def finish(self) -> None:
+        """Gradients are already in place."""
+
+
+def forward_for(model: nn.Module) -> Forward:
+    """The faster forward that computes the model's function."""
+    return LlamaForward(model) if supported(model) else ModelForward(model)

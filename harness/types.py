@@ -1,0 +1,220 @@
+"""Words of the field as frozen dataclasses and protocols. Kernel module: no torch, no pandas.
+
+Shapes and units stand in the docstrings. ``Json`` values must survive a JSON round trip, since they
+become part of artifact keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Json: TypeAlias = Any
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+Split: TypeAlias = Literal["train", "proxy_label", "calibrate", "select", "confirm"]
+FinishReason: TypeAlias = Literal["stop", "length"]
+Capability: TypeAlias = Literal["sampler", "scorer", "trainable", "enumerable"]
+
+SPLITS: tuple[Split, ...] = ("train", "proxy_label", "calibrate", "select", "confirm")
+TEST_SPLITS: tuple[Split, ...] = ("select", "confirm")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One prompt of a suite.
+
+    ``prompt`` is the whole text the policy sees, ending in ``"Agent:"``. ``facts`` is JSON and is
+    read only by the suite's own judge, never by a policy or the proxy reward. ``cluster`` is the
+    unit of resampling (template family), ``stratum`` the decision kind, never resampled.
+    """
+
+    example_id: str
+    split: Split
+    prompt: str
+    references: tuple[str, ...]
+    facts: Mapping[str, Json]
+    cluster: str
+    stratum: str
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One answer of the training data D. ``quality`` is hidden from policy and proxy."""
+
+    example_id: str
+    text: str
+    quality: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteData:
+    """What a suite loads for one seed.
+
+    ``examples`` holds all splits in canonical order; ``logs`` answer ``train`` examples only.
+    ``report`` states provenance for the report: ceiling, headroom, skipped counts, warnings.
+    """
+
+    examples: tuple[Example, ...]
+    logs: tuple[Log, ...]
+    report: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Gold score of one completion: ``gold`` in [0, 1] or NaN where the example has none.
+
+    ``parts`` are graded metrics in [0, 1] (or NaN where a part does not apply), one column each.
+    Harm parts are named ``harm_*`` and are 1.0 when the harm occurred.
+    """
+
+    gold: float
+    gold_pass: bool
+    parts: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter that a method, suite or policy declares. ``None`` default means "not set".
+
+    ``choices`` empty means any value of the default's type.
+    """
+
+    name: str
+    default: Json
+    doc: str
+    choices: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How completions are drawn. ``temperature`` 0 is greedy; ``top_k`` 0 means no truncation."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One sampled answer.
+
+    ``tokens_out`` counts answer tokens and the stop token. ``logprob`` is the sum in nats over the
+    same tokens under the sampling policy at temperature 1 without truncation; NaN where unknown.
+    ``finish_reason`` is ``stop`` when the stop token was drawn, else ``length``.
+    """
+
+    example_id: str
+    draw: int
+    text: str
+    tokens_in: int
+    tokens_out: int
+    finish_reason: FinishReason
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRow:
+    """One (prompt, completion) pair to learn. ``weight`` is w_i of the objective, see training."""
+
+    example_id: str
+    prompt: str
+    completion: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedSet:
+    """Rows whose estimate of their term is (len(rows)/B) * sum over a batch of w_i NLL_i.
+
+    ``coefficient`` multiplies the term: 1/(1+lambda) for D, lambda/(1+lambda) for A.
+    ``stream`` names the order stream: ``train-D`` or ``train-A``.
+    """
+
+    name: str
+    rows: tuple[TrainRow, ...]
+    coefficient: float
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Training budget: ``steps`` optimizer steps of ``batch`` rows from every set."""
+
+    steps: int
+    batch: int
+    lr: float
+    warmup: float = 0.1
+    clip: float = 1.0
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What making one artifact took. Seconds and GiB are measured, tokens and FLOPs counted."""
+
+    tokens: int = 0
+    flops: float = 0.0
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_rss_gib: float = 0.0
+
+
+class Suite(Protocol):
+    """A benchmark suite: authored generator or adapter of real data."""
+
+    @property
+    def name(self) -> str:
+        """Registered name."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever an example, a check or the frozen difficulty changes."""
+
+    @property
+    def licence(self) -> str:
+        """SPDX identifier of the data."""
+
+    @property
+    def attribution(self) -> str:
+        """Where the data comes from, for the report."""
+
+    @property
+    def requires(self) -> frozenset[Capability]:
+        """Capabilities a policy must have to be run on it."""
+
+    @property
+    def options(self) -> tuple[Param, ...]:
+        """Options accepted in the config beside ``name``."""
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """Modules whose source is part of every key made from this suite."""
+
+    def load(self, options: Mapping[str, Json], seed: int) -> SuiteData:
+        """Examples and logs. Test splits do not depend on ``seed``; the train side does."""
+
+    def judge(self, example: Example, text: str) -> Judgement:
+        """Gold. Pure. Empty or unparseable text scores 0; never raises on text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPool:
+    """Candidates of ``m`` prompts. NaN scores pad ragged prompts and are never accepted.
+
+    ``scores`` (m, k) finite or NaN; ``text_ids`` (m, k), equal for equal texts; ``keys`` (m,)
+    example ids, which key the random streams together with ``seed``; ``match`` accepted counts of
+    another rule by example id, for the matched random control.
+    """
+
+    scores: FloatArray
+    text_ids: IntArray
+    keys: tuple[str, ...]
+    seed: int
+    match: Mapping[str, int] | None = None

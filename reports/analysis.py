@@ -1,0 +1,246 @@
+"""A run folder turned into everything the report says, and into results.json.
+
+``analyse`` computes; the questions, tables and plots only read its result, so no renderer ever
+computes a p-value. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any
+
+import pandas as pd
+
+from rsft_bench.harness.runfolder import SCHEMA_VERSION, RunFolder
+from rsft_bench.harness.statistics import Effect
+from rsft_bench.harness.types import Json
+from rsft_bench.reports.audit import AcceptAudit, ArmFacts, accept_audits, arm_facts
+from rsft_bench.reports.comparisons import (
+    Record,
+    at_temperature,
+    comparator,
+    comparisons,
+    effect_fields,
+)
+from rsft_bench.reports.contests import (
+    Ladder,
+    MapCell,
+    Signs,
+    Winner,
+    ladder,
+    map_cells,
+    signs,
+    winner,
+)
+from rsft_bench.reports.diagnostics import (
+    Harm,
+    Headroom,
+    ProxyQuality,
+    harms,
+    headroom,
+    part,
+    proxy_quality,
+    strata,
+)
+from rsft_bench.reports.economics import (
+    BreakEven,
+    Cost,
+    CurvePoint,
+    break_even,
+    costs,
+    curve,
+    n_max,
+    source_of,
+)
+from rsft_bench.reports.means import Key, Means, load_means
+from rsft_bench.reports.naming import Variant, order, variants
+
+DEFAULT_MARGIN = 0.05
+
+
+@dataclass(frozen=True)
+class Level:
+    """Quality of one variant: pass rate and graded gold with intervals, and each seed's value."""
+
+    variant: str
+    passed: Effect | None
+    gold: Effect | None
+    by_seed: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class SuiteAnalysis:
+    """Everything about one suite and policy. None or empty where the run has no data for it."""
+
+    key: Key
+    info: Mapping[str, Json]
+    comparator: str | None
+    primary: str | None
+    levels: tuple[Level, ...]
+    headroom: Headroom | None
+    proxy: ProxyQuality
+    audits: tuple[AcceptAudit, ...]
+    arms: tuple[ArmFacts, ...]
+    costs: tuple[Cost, ...]
+    curve: tuple[CurvePoint, ...]
+    break_even: BreakEven | None
+    harms: Mapping[str, list[Harm]]
+    strata: Mapping[str, Effect]
+    ladder: Ladder | None
+    winner: Winner | None
+    signs: Signs | None
+    cells: tuple[MapCell, ...]
+
+    def level(self, variant: str) -> Level | None:
+        """Quality of one variant, or None."""
+        return next((item for item in self.levels if item.variant == variant), None)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One run, analysed. ``margin`` is the equivalence margin in pass rate."""
+
+    manifest: Mapping[str, Json]
+    variants: Mapping[str, Variant]
+    records: tuple[Record, ...]
+    suites: tuple[SuiteAnalysis, ...]
+    margin: float
+
+    def label(self, variant: str) -> str:
+        """Short words for a variant id."""
+        return self.variants[variant].label if variant in self.variants else variant
+
+
+def analyse(run: RunFolder) -> Analysis:
+    """Analyse a run folder. Raises UserError, DataError or NotComparableError."""
+    manifest, means = run.manifest(), load_means(run)
+    table = variants(manifest)
+    records = comparisons(means, manifest, table)
+    gate = manifest.get("config", {}).get("gate") or {}
+    return Analysis(
+        manifest=manifest,
+        variants=table,
+        records=tuple(records),
+        suites=tuple(_suite(run, manifest, means, table, records, key) for key in means.keys()),
+        margin=float(gate.get("margin", DEFAULT_MARGIN)),
+    )
+
+
+def compare(run: RunFolder) -> dict[str, Any]:
+    """What results.json holds: ``comparisons`` and the report's other numbers, without NaN."""
+    return as_results(analyse(run))
+
+
+def as_results(found: Analysis) -> dict[str, Any]:
+    """An analysis as JSON."""
+    from rsft_bench.reports.questions import answers
+
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "margin": found.margin,
+        "answers": [asdict(a) for a in answers(found)],
+        "comparisons": list(found.records),
+        "suites": [_suite_results(s) for s in found.suites],
+    }
+
+
+def _suite_results(s: SuiteAnalysis) -> dict[str, Any]:
+    even, best, won = s.break_even, s.ladder, s.winner
+    return {
+        "suite": s.key.suite,
+        "policy": s.key.policy,
+        "levels": [
+            {"variant": v.variant, **effect_fields(v.passed)} for v in s.levels if v.passed
+        ],
+        "headroom": asdict(s.headroom) if s.headroom else None,
+        "proxy": asdict(s.proxy),
+        "best_temperature": best.best if best else None,
+        "winner": {
+            "chosen": {str(k): v for k, v in won.chosen.items()},
+            **effect_fields(won.effect),
+        }
+        if won
+        else None,
+        "break_even": {
+            "n_star": even.n_star,
+            "n_max": even.n_max,
+            "n_interval": _finite(even.n_interval),
+            "requests": "inf" if even.n_star == 1 else even.requests,
+            "requests_interval": _finite(even.requests_interval),
+        }
+        if even
+        else None,
+        "strata": {name: effect_fields(e) for name, e in s.strata.items()},
+    }
+
+
+def _finite(interval: Any) -> list[float | str] | None:
+    if interval is None:
+        return None
+    return [x if isfinite(x) else "inf" for x in (interval.lo, interval.hi)]
+
+
+def _suite(
+    run: RunFolder,
+    manifest: Mapping[str, Json],
+    means: Means,
+    table: Mapping[str, Variant],
+    records: list[Record],
+    key: Key,
+) -> SuiteAnalysis:
+    rows, cells = run.rows(), run.cells()
+    rows = rows[(rows["suite"] == key.suite) & (rows["policy"] == key.policy)]
+    here = [v for v in sorted(table.values(), key=order) if means.has(key, v.id)]
+    names = [v.id for v in here]
+    source = source_of(means, key, table) or ("sft" if "sft" in names else None)
+    empty = rows.iloc[:0]
+    draws = part(rows, key, source) if source else empty
+    primary = manifest.get("primary") if manifest.get("primary") in names else None
+    against = comparator(means, key)
+    spent = costs(cells, rows, key, names)
+    infos = {s["name"]: s for s in manifest.get("suites", [])}
+    return SuiteAnalysis(
+        key=key,
+        info=infos.get(key.suite, {}),
+        comparator=against,
+        primary=primary,
+        levels=tuple(_level(means, key, name) for name in names),
+        headroom=headroom(draws),
+        proxy=proxy_quality(draws),
+        audits=tuple(accept_audits(run.pool(), run.selected(), cells, key, table)),
+        arms=tuple(_arm(means, rows, cells, key, table, v) for v in here),
+        costs=tuple(spent),
+        curve=tuple(curve(rows, key, source, n_max(means, key, table))) if source else (),
+        break_even=break_even(means, rows, spent, key, primary, table) if primary else None,
+        harms={v: harms(means, key, v, part(rows, key, v)) for v in names},
+        strata=strata(means, key, primary, against) if primary and against else {},
+        ladder=ladder(means, key, table, primary) if primary else None,
+        winner=winner(means, key, table),
+        signs=signs(means, key, primary) if primary else None,
+        cells=tuple(map_cells(records, means, key, table)),
+    )
+
+
+def _level(means: Means, key: Key, variant: str) -> Level:
+    return Level(
+        variant,
+        means.level(key, variant),
+        means.level(key, variant, "gold"),
+        means.by_seed(key, variant),
+    )
+
+
+def _arm(
+    means: Means,
+    rows: pd.DataFrame,
+    cells: pd.DataFrame,
+    key: Key,
+    table: Mapping[str, Variant],
+    variant: Variant,
+) -> ArmFacts:
+    greedy = None
+    if variant.method != "best_of_n" and variant.temperature == 1:
+        greedy = at_temperature(means, key, table, variant).get(0.0)
+    return arm_facts(means, rows, cells, key, variant, greedy)

@@ -1,0 +1,180 @@
+"""The accepted set and the training of each arm: what was kept, and what was learnt from it.
+
+Reads pool, selected and cells. None means the run has no data for it. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from rsft_bench.reports.diagnostics import Passes, part, passes
+from rsft_bench.reports.means import Key, Means
+from rsft_bench.reports.naming import Variant, number
+
+JOIN = ["seed", "round", "example_id", "draw"]
+
+
+@dataclass(frozen=True)
+class AcceptAudit:
+    """The accepted set of one variant, mean over seeds; counts are means a seed.
+
+    ``accept_rate`` is accepted over the pool's first k draws; ``duplicates`` the share of accepted
+    copies that repeat an earlier (prompt, answer); ``length_shift`` accepted minus pool in tokens;
+    ``overstated`` proxy − gold on accepted answers; ``share`` the 10th, 50th and 90th percentile
+    over the prompts of D of A's share of the loss weight, λ_x / (1 + λ_x).
+    """
+
+    variant: str
+    accept_rate: float
+    coverage: float
+    uncovered: float
+    distinct: float
+    duplicates: float
+    length_shift: float
+    overstated: float | None
+    precision: float | None
+    pool_pass: float | None
+    share: tuple[float, float, float]
+    tau: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class ArmFacts:
+    """Training and behaviour of one variant, mean over seeds on ``confirm``."""
+
+    variant: str
+    steps: float
+    train_tokens: float
+    epochs_d: float | None
+    epochs_a: float | None
+    gold_labels: float
+    greedy: float | None
+    passes: Passes
+    entropy: float | None
+    tokens: float | None
+    truncated: int
+    empty: int
+    draws: int
+    keep: tuple[float, ...]
+
+
+def accept_audits(
+    pool: pd.DataFrame,
+    selected: pd.DataFrame,
+    cells: pd.DataFrame,
+    key: Key,
+    table: Mapping[str, Variant],
+) -> list[AcceptAudit]:
+    """Audit of every variant with accepted rows; temperature twins share one and are left out."""
+    mine = _here(pool, key)
+    found = []
+    for name, accepted in _here(selected, key).groupby("variant", sort=True):
+        variant = table.get(str(name))
+        if variant is None or variant.temperature != 1:
+            continue
+        seeds = [
+            _audit_seed(mine[mine["seed"] == seed], part_, variant)
+            for seed, part_ in accepted.groupby("seed")
+        ]
+        rows = pd.DataFrame([row for row in seeds if row is not None])
+        if rows.empty:
+            continue
+        cell = _here(cells, key)
+        tau = cell.loc[cell["variant"] == name, "tau"].dropna()
+        mean = {str(c): _number(rows[c].mean()) for c in rows}
+        found.append(
+            AcceptAudit(
+                variant=str(name),
+                **{c: mean[c] or 0.0 for c in _COUNTED},
+                **{c: mean[c] for c in ("overstated", "precision", "pool_pass")},
+                share=(mean["p10"] or 0.0, mean["p50"] or 0.0, mean["p90"] or 0.0),
+                tau=(float(tau.min()), float(tau.max())) if len(tau) else None,
+            )
+        )
+    return found
+
+
+_COUNTED = ("accept_rate", "coverage", "uncovered", "distinct", "duplicates", "length_shift")
+
+
+def _audit_seed(
+    pool: pd.DataFrame, accepted: pd.DataFrame, variant: Variant
+) -> dict[str, float] | None:
+    """One seed's audit; None where the pool rows of an accepted draw are absent or ambiguous."""
+    draws = int(number(variant.parameters.get("k", pool["draw"].max() + 1)))
+    pool = pool[pool["round"].isin(accepted["round"].unique()) & (pool["draw"] < draws)]
+    chosen = accepted.merge(pool, on=JOIN, how="left", suffixes=("", "_pool"), indicator=True)
+    if len(chosen) != len(accepted) or (chosen["_merge"] != "both").any() or pool.empty:
+        return None
+    count = chosen["count"].to_numpy(float)
+    prompts = pool["example_id"].nunique()
+    covered = chosen.loc[count > 0, "example_id"].nunique()
+    distinct = len(chosen.loc[count > 0, ["example_id", "text_id"]].drop_duplicates())
+    total = float(count.sum())
+    weight = number(variant.parameters.get("lambda", 1.0))
+    ratio = np.zeros(prompts)
+    ratio[:covered] = weight * prompts / max(covered, 1)
+    share = np.where(np.isinf(ratio), 1.0, ratio / (1 + np.where(np.isinf(ratio), 0, ratio)))
+    p10, p50, p90 = np.quantile(share, [0.1, 0.5, 0.9])
+    passed = np.where(chosen["gold"].isna(), np.nan, chosen["gold_pass"].to_numpy(float))
+    judged = float((~np.isnan(passed) * count).sum())
+    precision = float(np.nansum(passed * count) / judged) if judged else np.nan
+    over = float(np.nansum((chosen["proxy"] - passed) * count) / judged) if judged else np.nan
+    return {
+        "accept_rate": total / len(pool),
+        "coverage": covered / prompts,
+        "uncovered": float(prompts - covered),
+        "distinct": float(distinct),
+        "duplicates": 1 - distinct / total if total else 0.0,
+        "length_shift": float((chosen["tokens_out"] * count).sum() / max(total, 1))
+        - float(pool["tokens_out"].mean()),
+        "overstated": over,
+        "precision": precision,
+        "pool_pass": float(pool.loc[pool["gold"].notna(), "gold_pass"].mean()),
+        **{"p10": float(p10), "p50": float(p50), "p90": float(p90)},
+    }
+
+
+def arm_facts(
+    means: Means,
+    rows: pd.DataFrame,
+    cells: pd.DataFrame,
+    key: Key,
+    variant: Variant,
+    greedy: str | None,
+) -> ArmFacts:
+    """Facts of one arm. ``greedy`` is the id of its temperature-0 twin, if the run has one."""
+    cell = _here(cells, key)
+    cell = cell[cell["variant"] == variant.id]
+    draws = part(rows, key, variant.id)
+    trained = variant.trained and len(cell) > 0
+    plain = draws["weight"].nunique() <= 1 and variant.method != "best_of_n"
+    return ArmFacts(
+        variant=variant.id,
+        steps=float(cell["steps"].mean()) if len(cell) else 0.0,
+        train_tokens=float(cell["train_tokens"].mean()) if len(cell) else 0.0,
+        epochs_d=_number(cell["epochs_d"].mean()) if trained else None,
+        epochs_a=_number(cell["epochs_a"].mean()) if trained else None,
+        gold_labels=float(cell["gold_labels"].mean()) if len(cell) else 0.0,
+        greedy=means.mean(key, greedy) if greedy else None,
+        passes=passes(draws) if plain else Passes(means.mean(key, variant.id), None, None),
+        entropy=means.mean(key, variant.id, "entropy"),
+        tokens=means.mean(key, variant.id, "tokens_out"),
+        truncated=int((draws["finish_reason"] == "length").sum()),
+        empty=int((draws["text"].str.strip() == "").sum()),
+        draws=len(draws),
+        keep=tuple(sorted({float(k) for k in cell["keep"].dropna()})),
+    )
+
+
+def _here(frame: pd.DataFrame, key: Key) -> pd.DataFrame:
+    return frame[(frame["suite"] == key.suite) & (frame["policy"] == key.policy)]
+
+
+def _number(value: object) -> float | None:
+    number_ = float(str(value))
+    return None if np.isnan(number_) else number_

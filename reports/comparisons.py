@@ -1,0 +1,142 @@
+"""Which variants are compared, and the records that results.json holds.
+
+Families: ``confirmatory`` (from the manifest, Holm over all of them), ``exploratory``
+(Benjamini–Hochberg over all of them) and ``aa`` (two variants with one law: the built-in check).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from rsft_bench.harness.errors import NotComparableError
+from rsft_bench.harness.statistics import Effect, benjamini_hochberg, holm
+from rsft_bench.harness.types import Json
+from rsft_bench.reports.means import Key, Means, difference, narrow
+from rsft_bench.reports.naming import Variant, number, order
+
+Record: TypeAlias = dict[str, Any]
+Pair: TypeAlias = tuple[Key, str, str, str, str]
+METRIC = "gold_pass"
+SPLIT = "confirm"
+
+
+def comparisons(means: Means, manifest: Mapping[str, Json], table: Mapping[str, Variant]) -> list[Record]:
+    """Every comparison of a run, adjusted within its family.
+
+    Raises:
+        NotComparableError: a complete run holds unpaired rows. In a partial run such a comparison
+            is kept without a number and its ``scope`` says why.
+    """
+    strict = manifest.get("status") == "complete"
+    planned = [
+        (Key(c["suite"], c["policy"]), c["a"], c["b"], c["metric"], c["split"])
+        for c in manifest.get("confirmatory", [])
+    ]
+    confirmatory = [record(means, pair, "confirmatory", strict) for pair in planned]
+    _adjust(confirmatory, "holm")
+    seen = {(pair[0], pair[1], pair[2]) for pair in planned}
+    explored = [p for p in _exploratory(means, manifest, table) if (p[0], p[1], p[2]) not in seen]
+    exploratory = [record(means, pair, "exploratory", strict) for pair in explored]
+    _adjust(exploratory, "bh")
+    checks = [record(means, pair, "aa", strict) for pair in _same_law(means, table)]
+    return [*confirmatory, *exploratory, *checks]
+
+
+def record(means: Means, pair: Pair, family: str, strict: bool = True) -> Record:
+    """One comparison as results.json holds it; ``lo_90`` and ``hi_90`` serve equivalence."""
+    key, a, b, metric, split = pair
+    try:
+        effect = difference(means, key, a, b, metric, split)
+    except NotComparableError as error:
+        if strict:
+            raise
+        why = f"no interval: {error}"
+        effect = Effect(float("nan"), None, None, None, None, 0, 0, 0, None, None, why)
+    return {
+        **{"suite": key.suite, "policy": key.policy, "a": a, "b": b},
+        **{"metric": metric, "split": split},
+        **effect_fields(effect),
+        **{"p_adj": None, "family": family},
+    }
+
+
+def effect_fields(effect: Effect) -> Record:
+    """An effect as JSON: no NaN, plus the 90 % interval."""
+    inner = narrow(effect)
+    fields = {k: (None if isinstance(v, float) and np.isnan(v) else v) for k, v in effect._asdict().items()}
+    return {**fields, "lo_90": inner[0] if inner else None, "hi_90": inner[1] if inner else None}
+
+
+def find(records: Iterable[Record], key: Key, a: str, b: str) -> Record | None:
+    """The comparison a − b on gold_pass of confirm, or None."""
+    for r in records:
+        if (r["suite"], r["policy"], r["a"], r["b"]) == (*key, a, b) and r["metric"] == METRIC:
+            return r
+    return None
+
+
+def comparator(means: Means, key: Key) -> str | None:
+    """What exploratory arms are held against: sft_more, else sft, else base."""
+    return next((v for v in ("sft_more", "sft", "base") if means.has(key, v)), None)
+
+
+def at_temperature(
+    means: Means, key: Key, table: Mapping[str, Variant], like: Variant
+) -> dict[float, str]:
+    """Variants with rows that differ from ``like`` in serving temperature only, by temperature."""
+
+    def rest(variant: Variant) -> dict[str, Json]:
+        return {k: v for k, v in variant.parameters.items() if k != "temperature"}
+
+    same = [v for v in table.values() if v.method == like.method and rest(v) == rest(like)]
+    return {v.temperature: v.id for v in same if means.has(key, v.id)}
+
+
+def _exploratory(
+    means: Means, manifest: Mapping[str, Json], table: Mapping[str, Variant]
+) -> list[Pair]:
+    primary = manifest.get("primary")
+    pairs: list[Pair] = []
+    for key in means.keys():
+        here = [v for v in sorted(table.values(), key=order) if means.has(key, v.id)]
+        rival = comparator(means, key)
+        pairs += [(key, v.id, rival, METRIC, SPLIT) for v in here if rival and v.id != rival]
+        if primary is None or not means.has(key, primary):
+            continue
+        pairs += [(key, v.id, primary, METRIC, SPLIT) for v in here if v.method == "best_of_n"]
+        hot = at_temperature(means, key, table, table[primary])
+        plain = at_temperature(means, key, table, table["sft"]) if "sft" in table else {}
+        pairs += [(key, hot[t], plain[t], METRIC, SPLIT) for t in sorted(hot) if t in plain]
+    return list(dict.fromkeys(pairs))
+
+
+def _same_law(means: Means, table: Mapping[str, Variant]) -> list[Pair]:
+    """``random[match=argmax]`` and ``all[k=1]`` at one λ: one law, so their difference is noise."""
+    rsft = [v for v in table.values() if v.method == "rsft" and v.temperature == 1]
+    pairs: list[Pair] = []
+    for key in means.keys():
+        for a in rsft:
+            for b in rsft:
+                if not (means.has(key, a.id) and means.has(key, b.id)):
+                    continue
+                matched = a.parameters.get("accept") == "random" and "argmax" in str(
+                    a.parameters.get("match")
+                )
+                single = b.parameters.get("accept") == "all" and b.parameters.get("k") == 1
+                weights = [number(v.parameters.get("lambda", 1)) for v in (a, b)]
+                if matched and single and weights[0] == weights[1]:
+                    pairs.append((key, a.id, b.id, METRIC, SPLIT))
+    return pairs
+
+
+def _adjust(records: list[Record], method: str) -> None:
+    """Fill ``p_adj``. A test that could not be made counts as p = 1 and stays without p."""
+    if not records:
+        return
+    p = np.array([1.0 if r["p"] is None else r["p"] for r in records])
+    adjusted = holm(p) if method == "holm" else benjamini_hochberg(p)
+    for r, value in zip(records, adjusted, strict=True):
+        r["p_adj"] = None if r["p"] is None else float(value)

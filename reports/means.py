@@ -1,0 +1,199 @@
+"""Rows folded to one value per (variant, seed, example), and the pairing of two variants.
+
+The fold is the weighted mean over draws; everything later (intervals, tests, tables) starts here.
+Imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from rsft_bench.harness.errors import NotComparableError
+from rsft_bench.harness.runfolder import RunFolder
+from rsft_bench.harness.statistics import Effect, Sample, cluster_interval, two_way_effect
+
+GROUP = ["suite", "policy", "variant", "split"]
+UNIT = ["seed", "example_id"]
+BUILT_IN = (
+    "gold_pass",
+    "gold",
+    "proxy",
+    "overstated",
+    "tokens_out",
+    "served_tokens_out",
+    "entropy",
+    "truncated",
+    "empty",
+)
+
+
+class Key(NamedTuple):
+    """Where a verdict holds: one suite and one policy."""
+
+    suite: str
+    policy: str
+
+
+class Means:
+    """Weighted means of every metric per (variant, split, seed, example).
+
+    Metrics are the built-in ones (``entropy`` is −logprob of an answer in nats, ``overstated`` is
+    proxy − gold_pass) and every metric column of the rows. A mean is over the draws that have a
+    value, NaN if none has; ``gold_pass`` is NaN where the example has no gold.
+    """
+
+    def __init__(self, rows: pd.DataFrame, metrics: Sequence[str]) -> None:
+        self.metrics = (*BUILT_IN, *metrics)
+        self._groups = _fold(rows, self.metrics)
+
+    def keys(self) -> list[Key]:
+        """Suites and policies that have rows, in order of first appearance."""
+        return list(dict.fromkeys(Key(suite, policy) for suite, policy, _, _ in self._groups))
+
+    def has(self, key: Key, variant: str, split: str = "confirm") -> bool:
+        """Whether the variant has rows there."""
+        return (*key, variant, split) in self._groups
+
+    def table(self, key: Key, variant: str, split: str = "confirm") -> pd.DataFrame:
+        """One row a (seed, example), sorted; columns cluster, stratum and every metric.
+
+        Raises:
+            NotComparableError: the variant has no rows there.
+        """
+        try:
+            return self._groups[(*key, variant, split)]
+        except KeyError:
+            where = f"{key.suite}/{key.policy}/{split}"
+            raise NotComparableError(f"variant {variant!r} has no rows in {where}") from None
+
+    def level(
+        self, key: Key, variant: str, metric: str = "gold_pass", split: str = "confirm"
+    ) -> Effect | None:
+        """Mean of one variant with its interval; None where no example has the metric."""
+        frame = self.table(key, variant, split).dropna(subset=[metric])
+        if frame.empty:
+            return None
+        return cluster_interval(
+            frame[metric].to_numpy(dtype=np.float64), list(frame["cluster"]), list(frame["seed"])
+        )
+
+    def mean(
+        self, key: Key, variant: str, metric: str = "gold_pass", split: str = "confirm"
+    ) -> float | None:
+        """Mean over examples and seeds; None where no example has the metric."""
+        value = float(self.table(key, variant, split)[metric].mean())
+        return None if np.isnan(value) else value
+
+    def by_seed(
+        self, key: Key, variant: str, metric: str = "gold_pass", split: str = "confirm"
+    ) -> dict[int, float]:
+        """Mean over examples for each seed."""
+        frame = self.table(key, variant, split)
+        means = frame.groupby("seed")[metric].mean()
+        return {int(str(seed)): float(value) for seed, value in means.items()}
+
+
+def load_means(run: RunFolder) -> Means:
+    """Means of a run folder."""
+    return Means(run.rows(), run.metrics())
+
+
+def paired(
+    means: Means,
+    key: Key,
+    a: str,
+    b: str,
+    metric: str = "gold_pass",
+    split: str = "confirm",
+    stratum: str | None = None,
+) -> Sample:
+    """Differences a − b joined on (seed, example).
+
+    Raises:
+        NotComparableError: the sides hold different examples (five are named), or one side misses
+            a value that the other has.
+    """
+    left, right = means.table(key, a, split), means.table(key, b, split)
+    if stratum is not None:
+        left, right = left[left["stratum"] == stratum], right[right["stratum"] == stratum]
+    joined = left.merge(right, on=UNIT, how="outer", suffixes=("_a", "_b"), indicator=True)
+    alone = joined.loc[joined["_merge"] != "both", "example_id"]
+    if len(alone):
+        raise NotComparableError(
+            f"{a} and {b} hold different examples in {key.suite}/{split}: {len(alone)} unpaired, "
+            f"such as {', '.join(sorted(set(alone))[:5])}"
+        )
+    x, y = joined[f"{metric}_a"].to_numpy(float), joined[f"{metric}_b"].to_numpy(float)
+    one_side = np.isnan(x) != np.isnan(y)
+    if one_side.any():
+        raise NotComparableError(
+            f"{metric} is missing on one side of {a} − {b} for {int(one_side.sum())} examples, "
+            f"such as {', '.join(sorted(set(joined.loc[one_side, 'example_id']))[:5])}"
+        )
+    keep = ~np.isnan(x)
+    joined = joined[keep]
+    return Sample((x - y)[keep], list(joined["cluster_a"]), list(joined["seed"]))
+
+
+def difference(
+    means: Means, key: Key, a: str, b: str, metric: str = "gold_pass", split: str = "confirm"
+) -> Effect:
+    """Paired difference a − b with the two-way interval. Raises NotComparableError."""
+    return sample_effect(paired(means, key, a, b, metric, split))
+
+
+def sample_effect(sample: Sample) -> Effect:
+    """Two-way effect of a sample, or an effect without interval where nothing has a value."""
+    if sample.values.size == 0:
+        why = "no interval: no example has a value"
+        return Effect(float("nan"), None, None, None, None, 0, 0, 0, None, None, why)
+    return two_way_effect(*sample)
+
+
+def narrow(effect: Effect, level: float = 0.90) -> tuple[float, float] | None:
+    """The interval at another level, from the same standard error; None where there is none."""
+    if effect.scope == "identical":
+        return (0.0, 0.0)
+    if effect.se is None or effect.df is None:
+        return None
+    half = float(stats.t.ppf(0.5 + level / 2, effect.df)) * effect.se
+    return (effect.estimate - half, effect.estimate + half)
+
+
+def _fold(
+    rows: pd.DataFrame, metrics: Sequence[str]
+) -> dict[tuple[str, str, str, str], pd.DataFrame]:
+    gold = rows["gold"].to_numpy(float)
+    passed = np.where(np.isnan(gold), np.nan, rows["gold_pass"].to_numpy(float))
+    derived = {
+        "gold_pass": passed,
+        "overstated": rows["proxy"].to_numpy(float) - passed,
+        "entropy": -rows["logprob"].to_numpy(float),
+        "truncated": (rows["finish_reason"] == "length").to_numpy(float),
+        "empty": (rows["text"].str.strip() == "").to_numpy(float),
+    }
+    weight = rows["weight"].to_numpy(float)
+    columns: dict[str, object] = {c: rows[c] for c in [*GROUP, *UNIT, "cluster", "stratum"]}
+    for name in metrics:
+        value = derived[name] if name in derived else rows[name].to_numpy(float)
+        known = ~np.isnan(value)
+        columns[f"{name}:sum"] = np.where(known, value, 0.0) * weight
+        columns[f"{name}:weight"] = known * weight
+    frame = pd.DataFrame(columns)
+    by = [*GROUP, *UNIT]
+    spec = {c: "first" if c in {"cluster", "stratum"} else "sum" for c in columns if c not in by}
+    folded = frame.groupby(by, sort=True).agg(spec).reset_index()
+    for name in metrics:
+        total = folded.pop(f"{name}:weight").to_numpy(float)
+        sums = folded.pop(f"{name}:sum").to_numpy(float)
+        folded[name] = np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)
+    groups = folded.groupby(GROUP, sort=False)
+    return {
+        (str(n[0]), str(n[1]), str(n[2]), str(n[3])): part.drop(columns=GROUP).reset_index(drop=True)
+        for n, part in groups
+    }

@@ -1,0 +1,182 @@
+"""The seven questions, each answered yes, no, or cannot tell and what is needed.
+
+Reads an ``Analysis`` only. One part a suite and policy; the headline word is the parts' common
+word, else "cannot tell", because two suites that disagree settle nothing in general.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rsft_bench.harness.types import Json
+from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
+from rsft_bench.reports.verdicts import (
+    CANNOT,
+    NO,
+    YES,
+    Part,
+    Word,
+    better_than_sft,
+    break_even_part,
+    gaming_part,
+    place,
+    sweep_part,
+)
+from rsft_bench.reports.formatting import big, count, percent, plural, rate, seconds
+
+QUESTIONS: tuple[str, ...] = (
+    "Does RSFT beat plain SFT on answer quality here, by how much, and how sure are we?",
+    "Is it better to pay once (RSFT) than on every request (best-of-n)? Where do they break even?",
+    "Which k, threshold and λ? Is the winner real, or luck of a large sweep?",
+    "Does it hold for other model kinds?",
+    "What did it cost: latency, tokens, FLOPs, memory, energy, money?",
+    "Did the proxy reward get gamed, did diversity collapse, did answers just get longer?",
+    "In CI: would this change be caught if it made answers worse, with bounded false alarms?",
+)
+Scope: TypeAlias = Literal["suites", "run"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question answered. ``summary`` is one sentence, ``parts`` hold the numbers a suite."""
+
+    number: int
+    question: str
+    word: Word
+    summary: str
+    parts: tuple[Part, ...]
+
+
+def answers(found: Analysis) -> list[Answer]:
+    """All seven answers, in order."""
+    makers: tuple[Callable[[Analysis], tuple[Word, str, Sequence[Part]]], ...] = (
+        _quality,
+        _pay_once,
+        _settings,
+        _model_kinds,
+        _cost,
+        _gamed,
+        _in_ci,
+    )
+    out = []
+    for i, (question, make) in enumerate(zip(QUESTIONS, makers, strict=True), start=1):
+        word, summary, parts = make(found)
+        out.append(Answer(i, question, word, summary, tuple(parts)))
+    return out
+
+
+def _common(parts: Sequence[Part]) -> tuple[Word, str]:
+    words = [p.word for p in parts]
+    if not words:
+        return CANNOT, "needs rows of the primary variant"
+    if len(set(words)) == 1:
+        return words[0], ""
+    listed = ", ".join(f"{p.word} on {p.where}" for p in parts)
+    return CANNOT, f"the suites disagree ({listed}): see each"
+
+
+def _parts(found: Analysis, make: Callable[[Analysis, SuiteAnalysis], Part]) -> list[Part]:
+    return [make(found, s) for s in found.suites]
+
+
+def _joined(found: Analysis, parts: Sequence[Part]) -> tuple[Word, str, Sequence[Part]]:
+    word, why = _common(parts)
+    return word, why or "; ".join(f"{p.where}: {p.short}" for p in parts), parts
+
+
+def _quality(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
+    return _joined(found, _parts(found, better_than_sft))
+
+
+def _pay_once(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
+    return _joined(found, _parts(found, break_even_part))
+
+
+def _settings(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
+    return _joined(found, _parts(found, sweep_part))
+
+
+def _gamed(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
+    return _joined(found, _parts(found, gaming_part))
+
+
+def _model_kinds(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
+    policies = sorted({s.key.policy for s in found.suites})
+    if len(policies) < 2:
+        only = policies[0] if policies else "none"
+        return CANNOT, f"needs a run with another policy; this one has {only} only", ()
+    parts = _parts(found, better_than_sft)
+    by_policy = {p: {q.word for q, s in zip(parts, found.suites, strict=True) if s.key.policy == p} for p in policies}
+    if all(words == {YES} for words in by_policy.values()):
+        return YES, f"RSFT beats SFT on every suite for all of {', '.join(policies)}", parts
+    if all(CANNOT not in words for words in by_policy.values()):
+        return NO, "RSFT does not beat SFT for every policy", parts
+    return CANNOT, "needs a clear answer to question 1 for every policy", parts
+
+
+def _cost(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
+    totals = found.manifest.get("totals") or {}
+    flops = sum(float(t.get("flops", 0.0)) for t in totals.values())
+    wall = found.manifest.get("wall_s")
+    parts = [_cost_part(found, s) for s in found.suites]
+    if not totals:
+        return CANNOT, "needs a finished run: the manifest holds no totals", parts
+    summary = (
+        f"measured: the whole run took {big(flops, 'FLOP')} and {seconds(wall)} of wall time; energy and "
+        "money cannot be told: they need a power meter and a price list"
+    )
+    return YES, summary, parts
+
+
+def _cost_part(found: Analysis, s: SuiteAnalysis) -> Part:
+    where = place(found, s)
+    cost = {c.variant: c for c in s.costs}
+    if s.primary is None or s.primary not in cost:
+        return Part(where, CANNOT, "no primary variant", "needs the cells of the primary variant")
+    c = cost[s.primary]
+    latency = "not timed in this run"
+    if c.latency_s:
+        latency = f"median {seconds(c.latency_s[0])}, 95th percentile {seconds(c.latency_s[1])}"
+    text = (
+        f"{found.label(s.primary)} on top of SFT, per seed: {big(c.one_off_flops, 'FLOP')} once "
+        f"({count(c.sample_tokens)} tokens sampled, {count(c.train_tokens)} trained, "
+        f"{seconds(c.one_off_wall_s)}), {count(c.gold_labels)} gold labels; one request "
+        f"{big(c.serve_flops, 'FLOP')}, latency {latency}; peak memory {rate(c.peak_rss_gib, 2)} GiB."
+    )
+    return Part(where, YES, big(c.one_off_flops, "FLOP") + " once", text)
+
+
+def _in_ci(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
+    parts = []
+    for s in found.suites:
+        level = s.level(s.primary) if s.primary else None
+        records = [
+            r
+            for r in found.records
+            if (r["suite"], r["policy"]) == s.key and r["a"] == s.primary and r["mde"] is not None
+        ]
+        if level is None or not records:
+            parts.append(Part(place(found, s), CANNOT, "no detectable effect", "needs intervals: at least 10 clusters and 2 seeds."))
+            continue
+        mde = max(r["mde"] for r in records if r["family"] == "confirmatory") if any(
+            r["family"] == "confirmatory" for r in records
+        ) else max(r["mde"] for r in records)
+        enough = mde <= found.margin
+        text = (
+            f"with {plural(records[0]['seeds'], 'seed')} and {records[0]['n']} examples a paired comparison "
+            f"inside this run detects {rate(mde)} (80 % power, 5 % test), which is "
+            f"{'within' if enough else 'more than'} the gate margin {rate(found.margin)}."
+        )
+        parts.append(Part(place(found, s), CANNOT, f"detects {rate(mde)}", text))
+    return CANNOT, _ci_needs(found.manifest, found.margin), parts
+
+
+def _ci_needs(manifest: Json, margin: float) -> str:
+    seeds = len(manifest.get("seeds", []))
+    return (
+        f"needs a stored baseline: `rsft-bench baseline save RUN --to DIR`, then `rsft-bench gate` "
+        f"with margin {rate(margin)}; a baseline of 10 seeds against 5 is what the margin is made "
+        f"for, this run has {seeds}. The gate's own false-alarm rate is measured by `make gate-live`"
+    )

@@ -1,0 +1,214 @@
+"""Sections about quality: method table, comparisons, temperatures, maps, cost, best-of-n."""
+
+from __future__ import annotations
+
+from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
+from rsft_bench.reports.comparisons import Record, find
+from rsft_bench.reports.document import Block, Figure, Section, Table, Text
+from rsft_bench.reports.economics import BreakEven, Cost
+from rsft_bench.reports.figures import slug
+from rsft_bench.reports.formatting import (
+    NA,
+    big,
+    count,
+    evidence,
+    gain,
+    level,
+    p_value,
+    rate,
+    seconds,
+)
+from rsft_bench.reports.verdicts import place
+
+
+def quality(found: Analysis) -> Section:
+    """Figure and method table of every suite."""
+    blocks: list[Block] = []
+    for s in found.suites:
+        blocks.append(
+            Figure(
+                slug(s, "quality"),
+                f"{place(found, s)}: pass rate of every method (left; small points are seeds) and "
+                f"gain over {found.label(s.comparator or '')} (right). Bars are 95 % intervals for "
+                "new seeds and prompts; read differences on the right, never from overlap on the "
+                "left.",
+            )
+        )
+        blocks.append(method_table(found, s))
+    return Section("Quality of every method", tuple(blocks))
+
+
+def method_table(found: Analysis, s: SuiteAnalysis) -> Table:
+    """One row a variant: pass rate, graded gold, gain, adjusted p, cost."""
+    cost = {c.variant: c for c in s.costs}
+    rows, strong = [], []
+    for i, item in enumerate(s.levels):
+        r = find(found.records, s.key, item.variant, s.comparator) if s.comparator else None
+        c = cost.get(item.variant)
+        same = item.variant == s.comparator
+        if item.variant == s.primary:
+            strong.append(i)
+        rows.append(
+            (
+                found.label(item.variant),
+                level(item.passed),
+                rate(item.gold.estimate if item.gold else None),
+                "reference" if same else gain(r),
+                _adjusted(r),
+                big(c.one_off_flops) if c else NA,
+                big(c.serve_flops) if c else NA,
+                item.variant,
+            )
+        )
+    against = found.label(s.comparator) if s.comparator else "none"
+    return Table(
+        f"{place(found, s)}: methods on the confirm split",
+        (
+            *("method", "pass rate [95 %]", "gold score", f"gain over {against} [95 %]"),
+            *("adjusted p", "FLOPs once", "FLOPs a request", "variant id"),
+        ),
+        tuple(rows),
+        note="Adjusted p: H = Holm over the confirmatory family, B = Benjamini–Hochberg over the "
+        "exploratory comparisons. FLOPs once = sampling + scoring + training on top of SFT. "
+        "Bold: the primary variant.",
+        strong=tuple(strong),
+    )
+
+
+def comparisons_section(found: Analysis) -> Section:
+    """Confirmatory family, A/A check, and every exploratory comparison."""
+    head = ("suite", "difference", "estimate [95 %]", "adjusted p", "rests on")
+    wanted = (
+        ("confirmatory", "Confirmatory comparisons, written down before the run (Holm over all)"),
+        ("aa", "Built-in A/A check: two arms with one law, so a true difference of 0"),
+        ("exploratory", "Exploratory comparisons (Benjamini–Hochberg over all)"),
+    )
+    blocks: list[Block] = []
+    for family, caption in wanted:
+        rows = tuple(_row(found, r) for r in found.records if r["family"] == family)
+        if rows:
+            blocks.append(Table(caption, head, rows))
+        else:
+            blocks.append(Text(f"{caption.split(',')[0].split(':')[0]}: none in this run.", "note"))
+    return Section("All comparisons", tuple(blocks), folded=True)
+
+
+def temperatures(found: Analysis) -> Section:
+    """RSFT against SFT at each temperature and each at its own best."""
+    blocks: list[Block] = [
+        Text(
+            "The cheapest rival of RSFT is a lower temperature: both sharpen the policy. RSFT beats "
+            "SFT only if it is better at equal temperature and with each at its own best one."
+        )
+    ]
+    for s in found.suites:
+        if s.ladder is None or not s.ladder.steps:
+            blocks.append(Text(f"{place(found, s)}: no temperatures to compare.", "note"))
+            continue
+        rows = [
+            (f"T={t:g}", found.label(a), found.label(b), gain(r), evidence(r))
+            for t, a, b, r in s.ladder.steps
+        ]
+        if s.ladder.best and s.ladder.mine and s.ladder.rival:
+            names = (found.label(s.ladder.mine), found.label(s.ladder.rival))
+            best = s.ladder.best
+            rows.append(("own best, chosen on select", *names, gain(best), evidence(best)))
+        head = ("temperature", "RSFT", "SFT", "RSFT − SFT [95 %]", "rests on")
+        blocks.append(Table(place(found, s), head, tuple(rows)))
+    return Section("Against a lower temperature", tuple(blocks))
+
+
+def maps(found: Analysis) -> Section:
+    """k × λ and k × threshold maps, the winner, and what preset draws them."""
+    blocks: list[Block] = []
+    for s in found.suites:
+        if len(s.cells) > 1:
+            caption = f"{place(found, s)}: gain in pass rate over {found.label(s.comparator or '')}"
+            blocks.append(Figure(slug(s, "map"), f"{caption} for the RSFT settings of this run."))
+        if s.winner is not None:
+            best, times = s.winner.favourite
+            blocks.append(
+                Text(
+                    f"{place(found, s)}: choosing on the other seeds' select rows picks "
+                    f"{found.label(best)} for {times} of {len(s.winner.chosen)} seeds; scored on "
+                    f"the seed left out, the choice gains {gain(s.winner.effect)}."
+                )
+            )
+    sizes = {c.k for s in found.suites for c in s.cells}
+    rates = {c.target_rate for s in found.suites for c in s.cells} - {None}
+    if len(sizes) < 2 or len(rates) < 2:
+        text = "Only the settings above ran. Preset `sweep` draws the full maps: k × λ and k × "
+        blocks.append(Text(text + "target rate (the share of the pool that a threshold keeps).", "note"))
+    return Section("Which k, threshold and λ", tuple(blocks))
+
+
+def economics(found: Analysis) -> Section:
+    """Quality against FLOPs, the best-of-n curve and the break-even."""
+    blocks: list[Block] = []
+    for s in found.suites:
+        name = place(found, s)
+        blocks.append(
+            Figure(
+                slug(s, "cost"),
+                f"{name}: pass rate against what a method costs once (left: sampling, scoring and "
+                "training on top of SFT) and on every request (right).",
+            )
+        )
+        if s.curve:
+            text = f"{name}: best-of-n by the proxy, with its 95 % band, beside RSFT's one answer."
+            blocks.append(Figure(slug(s, "best_of_n"), text))
+        blocks.append(_cost_table(found, s))
+    rows = tuple(_even_row(found, s, s.break_even) for s in found.suites if s.break_even)
+    if rows:
+        head = ("suite", "RSFT lies", "n* [95 %]", "break-even requests [95 %]", "one-off cost")
+        note = (
+            "n* is the smallest n whose best-of-n is not inferior to RSFT. Requests = one-off FLOPs "
+            "/ (FLOPs of serving n* − FLOPs of serving one). Intervals: clusters resampled, seeds "
+            "fixed."
+        )
+        blocks.append(Table("Break-even between RSFT and best-of-n", head, rows, note))
+    return Section("Quality against cost", tuple(blocks))
+
+
+def _cost_table(found: Analysis, s: SuiteAnalysis) -> Table:
+    rows = tuple(
+        (
+            *(found.label(c.variant), count(c.sample_tokens), count(c.train_tokens)),
+            *(big(c.one_off_flops), seconds(c.one_off_wall_s), count(c.gold_labels)),
+            *(big(c.serve_flops), count(c.serve_tokens), _latency(c), rate(c.peak_rss_gib, 2)),
+        )
+        for c in s.costs
+    )
+    head = (
+        *("method", "tokens sampled", "tokens trained", "FLOPs once", "time once", "gold labels"),
+        *("FLOPs a request", "tokens a request", "latency median / 95 %", "peak GiB"),
+    )
+    note = "Per seed, what the method would cost alone on top of SFT. Energy and money: not measured."
+    return Table(f"{place(found, s)}: costs", head, rows, note)
+
+
+def _latency(cost: Cost) -> str:
+    return NA if cost.latency_s is None else " / ".join(seconds(x) for x in cost.latency_s)
+
+
+def _even_row(found: Analysis, s: SuiteAnalysis, even: BreakEven) -> tuple[str, ...]:
+    spread, volume = even.n_interval, even.requests_interval
+    n = "none" if even.n_star is None else str(even.n_star)
+    lo_hi = f" [{count(spread.lo)}, {count(spread.hi)}]" if spread else " (no interval)"
+    requests = "none needed" if even.n_star is None else count(even.requests)
+    between = f" [{count(volume.lo)}, {count(volume.hi)}]" if volume else ""
+    once = big(even.one_off_flops, "FLOP")
+    return (place(found, s), even.words, n + lo_hi, requests + between, once)
+
+
+def _row(found: Analysis, r: Record) -> tuple[str, ...]:
+    names = f"{found.label(r['a'])} − {found.label(r['b'])}"
+    return (r["suite"], names, gain(r), p_value(r["p_adj"] if r["p_adj"] is not None else r["p"]), evidence(r))
+
+
+def _adjusted(r: Record | None) -> str:
+    if r is None or r["p_adj"] is None:
+        return NA
+    letter = "H" if r["family"] == "confirmatory" else "B"
+    return f"{p_value(r['p_adj'])} {letter}"
+

@@ -1,0 +1,64 @@
+"""The table that the command line prints after a run. Data only; the command line draws it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rsft_bench.harness.runfolder import RunFolder
+from rsft_bench.reports.analysis import Analysis, analyse
+from rsft_bench.reports.comparisons import find
+from rsft_bench.reports.formatting import NA, big, gain, level, p_value
+from rsft_bench.reports.questions import answers
+from rsft_bench.reports.verdicts import place
+
+
+@dataclass(frozen=True)
+class TerminalTable:
+    """Finished words: one row a suite and variant, and a line for each answer that matters."""
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    footnotes: tuple[str, ...]
+
+
+def terminal_table(run: RunFolder) -> TerminalTable:
+    """Pass rate, gain, adjusted p and cost of every variant, and the verdict of each suite."""
+    return table_of(analyse(run))
+
+
+def table_of(found: Analysis) -> TerminalTable:
+    """The same from an analysis that was already made."""
+    rows: list[tuple[str, ...]] = []
+    for s in found.suites:
+        cost = {c.variant: c for c in s.costs}
+        for item in s.levels:
+            r = find(found.records, s.key, item.variant, s.comparator) if s.comparator else None
+            c = cost.get(item.variant)
+            rows.append(
+                (
+                    place(found, s),
+                    found.label(item.variant),
+                    level(item.passed),
+                    "reference" if item.variant == s.comparator else gain(r),
+                    p_value(r["p_adj"]) if r else NA,
+                    big(c.one_off_flops) if c else NA,
+                    big(c.serve_flops) if c else NA,
+                )
+            )
+    names = sorted({found.label(s.comparator) for s in found.suites if s.comparator})
+    head = ("suite", "method", "pass rate [95 %]", f"gain over {' / '.join(names) or 'nothing'}")
+    return TerminalTable(
+        headers=(*head, "adj. p", "FLOPs once", "FLOPs a request"),
+        rows=tuple(rows),
+        footnotes=tuple(_notes(found)),
+    )
+
+
+def _notes(found: Analysis) -> list[str]:
+    replies = answers(found)
+    words = [f"Does RSFT beat SFT on {p.where}? {p.word}: {p.short}" for p in replies[0].parts]
+    words += [f"Pay once or on every request, {p.where}? {p.short}" for p in replies[1].parts]
+    if found.manifest.get("status") != "complete":
+        words.append(f"This run is {found.manifest.get('status')}; verdicts may change.")
+    words.append("[..] are 95 % intervals for new seeds and prompts of the same suite.")
+    return words

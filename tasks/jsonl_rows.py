@@ -1,0 +1,155 @@
+"""Rows of a user's JSON Lines file as examples and answers; no scoring.
+
+Each fault is one DataError that names file, line and reason. Kernel imports only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rsft_bench.harness.errors import ConfigError, DataError
+from rsft_bench.harness.types import SPLITS, Json, Split
+
+FIELDS = (
+    "prompt",
+    "answers",
+    "facts",
+    "label",
+    "cluster",
+    "stratum",
+    "split",
+    "example_id",
+)
+# Names of other tools for the splits that they correspond to.
+ALIASES: Mapping[str, Split] = {
+    **{s: s for s in SPLITS},
+    "dev": "select",
+    "valid": "select",
+    "validation": "select",
+    "test": "confirm",
+}
+UNLABELLED = "unlabelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line. ``facts`` is None where the file states none; ``split`` where it names none."""
+
+    example_id: str
+    prompt: str
+    answers: tuple[str, ...]
+    labels: tuple[str, ...]
+    facts: tuple[str, ...] | None
+    cluster: str
+    stratum: str
+    split: Split | None
+
+
+def columns(option: Json) -> dict[str, str]:
+    """Field -> column of the file; fields that the option leaves out keep their own name.
+
+    Raises:
+        ConfigError: the option is no mapping of known fields to names.
+    """
+    if not isinstance(option, Mapping) or not all(
+        k in FIELDS and isinstance(v, str) for k, v in option.items()
+    ):
+        raise ConfigError(
+            f"suite jsonl: columns {option!r} must map some of {', '.join(FIELDS)} to column names"
+        )
+    return {f: option.get(f, f) for f in FIELDS}
+
+
+def read_rows(path: Path, names: Mapping[str, str]) -> list[Row]:
+    """Read all rows; blank lines are passed over.
+
+    Raises:
+        DataError: no such file, no row, or the first line that cannot be used.
+    """
+    rows: dict[str, Row] = {}
+    for where, record in read_objects(path, "suite jsonl"):
+        row = _row(record, names, where)
+        if row.example_id in rows:
+            raise DataError(f"{where}: example_id {row.example_id!r} occurs twice")
+        rows[row.example_id] = row
+    if not rows:
+        raise DataError(f"{path}: no rows; expected one JSON object a line")
+    return list(rows.values())
+
+
+def read_objects(path: Path, who: str) -> Iterator[tuple[str, dict[str, Json]]]:
+    """Pairs ``("file:line", object)`` of a JSON Lines file. Raises DataError as ``read_rows``."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{who}: cannot read {str(path)!r}: {error.strerror}; check `path`") from error
+    for number, line in enumerate(raw.split(b"\n"), 1):
+        where = f"{path}:{number}"
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{where}: not JSON in UTF-8: {error}") from error
+        if not isinstance(record, dict):
+            raise DataError(f"{where}: expected an object, found {type(record).__name__}")
+        yield where, record
+
+
+def agent_prompt(text: str) -> str:
+    """The text as a prompt that ends in ``Agent:``, its question marked as the customer's."""
+    text = text.strip()
+    if text.endswith("Agent:"):
+        return text
+    marked = any(line.startswith("Customer: ") for line in text.split("\n"))
+    return f"{text if marked else 'Customer: ' + text}\nAgent:"
+
+
+def _row(record: Mapping[str, Json], names: Mapping[str, str], where: str) -> Row:
+    prompt = _text(record, names["prompt"], where)
+    if prompt is None:
+        raise DataError(f"{where}: no text in column {names['prompt']!r}")
+    answers = _texts(record, names["answers"], where) or ()
+    labels = _texts(record, names["label"], where) or (UNLABELLED,)
+    if len(labels) == 1:
+        labels *= len(answers)
+    if len(labels) != len(answers):
+        raise DataError(f"{where}: {len(labels)} labels for {len(answers)} answers")
+    name = _text(record, names["example_id"], where) or where.rpartition(":")[2]
+    split = _text(record, names["split"], where)
+    if split is not None and split not in ALIASES:
+        raise DataError(f"{where}: split {split!r} is none of {', '.join(ALIASES)}")
+    return Row(
+        example_id=name,
+        prompt=agent_prompt(prompt),
+        answers=answers,
+        labels=labels,
+        facts=_texts(record, names["facts"], where),
+        cluster=_text(record, names["cluster"], where) or name,
+        stratum=_text(record, names["stratum"], where) or "all",
+        split=None if split is None else ALIASES[split],
+    )
+
+
+def _text(record: Mapping[str, Json], column: str, where: str) -> str | None:
+    """Text of a column, None where it is absent, null or blank; numbers are read as text."""
+    value = record.get(column)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise DataError(f"{where}: column {column!r} must be text, found {type(value).__name__}")
+    return str(value).strip() or None
+
+
+def _texts(record: Mapping[str, Json], column: str, where: str) -> tuple[str, ...] | None:
+    """Texts of a column that holds one string or a list of them; None where absent or null."""
+    value = record.get(column)
+    if value is None:
+        return None
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
+        raise DataError(f"{where}: column {column!r} must be a string or a list of strings")
+    return tuple(t.strip() for t in texts)

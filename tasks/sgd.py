@@ -1,0 +1,234 @@
+"""Suite ``sgd``: answers grounded in dialogue acts of the Schema-Guided Dialogue data.
+
+The data is read from a folder that the user names and is never shipped. Gold says whether an answer
+states every value of the system's acts and makes up no number, time or date. It says nothing about
+fluency, about True/False values (counted as unchecked), about values stated for the wrong slot, or
+about names that no act asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rsft_bench.harness.errors import ConfigError
+from rsft_bench.harness.seeding import keyed_unit
+from rsft_bench.harness.types import (
+    SPLITS,
+    Capability,
+    Example,
+    Json,
+    Judgement,
+    Log,
+    Param,
+    Split,
+    SuiteData,
+)
+from rsft_bench.tasks.sgd_format import read_folder
+from rsft_bench.tasks.sgd_logs import DEFAULT_MIXTURE, draw_logs, mixture, spellings
+from rsft_bench.tasks.sgd_splits import Placed, place
+from rsft_bench.tasks.sgd_turns import MAX_PROMPT_CHARS, AskedTurn, Rivals, asked_turns, find_rivals
+from rsft_bench.tasks.sgd_values import claims, locate, tokens
+from rsft_bench.tasks.splitting import spread
+
+# Prompts that a rerun by the engineer would redraw; the other splits are fixed.
+REDRAWN: tuple[Split, ...] = ("train", "proxy_label")
+
+OPTIONS = (
+    Param("path", None, "folder in upstream's layout: train/, dev/, test/ with dialogues_*.json"),
+    Param("limit", None, "at most this many examples a split"),
+    Param("n_train", 256, "train prompts"),
+    Param("n_proxy_label", 100, "prompts of the proxy's labelled answers"),
+    Param("n_calibrate", 60, "prompts for setting difficulty"),
+    Param("n_select", 120, "prompts for choosing"),
+    Param("n_confirm", 150, "prompts for the reported numbers"),
+    Param("history_turns", 2, "utterances before the customer's last one, while they fit"),
+    Param("logs_per_prompt", 4, "training answers a train prompt"),
+    Param("mixture", dict(DEFAULT_MIXTURE), "shares of human, missing_value, wrong_value, terse"),
+)
+CODE = tuple(
+    f"rsft_bench.tasks.{m}"
+    for m in ("sgd", "sgd_format", "sgd_logs", "sgd_splits", "sgd_turns", "sgd_values", "splitting")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SGDSuite:
+    """Adapter of the Schema-Guided Dialogue data.
+
+    Source: Rastogi et al. 2020, "Towards Scalable Multi-domain Conversational Agents: The
+    Schema-Guided Dialogue Dataset", arXiv 1909.05855.
+    """
+
+    name: str = "sgd"
+    version: str = "1"
+    licence: str = "CC-BY-SA-4.0"
+    attribution: str = (
+        "Schema-Guided Dialogue, Rastogi et al. 2020 (arXiv 1909.05855), "
+        "google-research-datasets/dstc8-schema-guided-dialogue"
+    )
+    requires: frozenset[Capability] = frozenset({"sampler"})
+    options: tuple[Param, ...] = OPTIONS
+    code: tuple[str, ...] = CODE
+
+    def load(self, options: Mapping[str, Json], seed: int) -> SuiteData:
+        """Examples and logs of the folder ``options["path"]``.
+
+        ``seed`` redraws the train and proxy_label prompts (one a cluster in turn, without
+        replacement) and the training answers; the other splits are fixed.
+
+        Raises:
+            ConfigError: no path, or an option out of range.
+            DataError: the folder or a file in it cannot be used.
+        """
+        settings = _settings(options)
+        corpus = read_folder(Path(settings["path"]))
+        skipped: Counter[str] = Counter()
+        turns = [
+            t for d in corpus.dialogues for t in asked_turns(d, settings["history_turns"], skipped)
+        ]
+        rivals = find_rivals(turns)
+        judged = {t.example_id: _judge(t.facts(rivals), t.answer) for t in turns}
+        placed = place(turns)
+        chosen = {s: _draw(placed, s, settings, seed) for s in SPLITS}
+        examples = tuple(e for s in SPLITS for e in (_example(placed, t, s, rivals) for t in chosen[s]))
+        logs = _logs(chosen["train"], placed, settings, seed)
+        report: dict[str, Json] = {
+            "ceiling": {
+                "answers": "upstream's human answers",
+                **_scores(turns, judged),
+                **{s: _scores(chosen[s], judged) for s in SPLITS},
+            },
+            "n_files": corpus.n_files,
+            "n_records": len(corpus.dialogues),
+            "n_turns": sum(t.speaker == "SYSTEM" for d in corpus.dialogues for t in d.turns),
+            "n_asked": len(turns),
+            "skipped": dict(sorted((skipped + placed.skipped).items())),
+            "unchecked_values": sum(t.unchecked for t in turns),
+            "cluster_unit": dict(placed.unit),
+            "n_clusters": {
+                s: len({e.cluster for e in examples if e.split == s}) for s in SPLITS
+            },
+            "available": {s: len(placed.turns[s]) for s in SPLITS},
+            "services": {s: sorted({n for t in chosen[s] for n in t.services}) for s in SPLITS},
+            "mixture": dict(Counter(log.quality for log in logs)),
+            "long_prompts": sum(len(e.prompt) > MAX_PROMPT_CHARS for e in examples),
+            "warnings": list(placed.warnings) + _shortfalls(chosen, settings),
+        }
+        return SuiteData(examples, logs, report)
+
+    def judge(self, example: Example, text: str) -> Judgement:
+        """Share of required values stated, each made-up number, time or date counting as one missed.
+
+        ``gold`` = stated / (required + made up); ``gold_pass`` where it is 1. Parts: ``facts``
+        (share stated), ``missing`` (1 - facts), ``invented`` (share of the answer's numbers, times
+        and dates found in no record, act or earlier turn), ``harm_forbidden`` (1 if any is),
+        ``requests_asked`` (a question mark where the acts ask for something, else NaN).
+        """
+        return _judge(example.facts, text)
+
+
+def _judge(facts: Mapping[str, Json], text: str) -> Judgement:
+    read = tokens(text)
+    wanted = [tuple(tuple(f) for f in v["forms"]) for v in facts["values"]]
+    rivals = [tuple(tuple(f) for f in v["rivals"]) for v in facts["values"]]
+    stated, used = locate(read, wanted, rivals)
+    found = claims(read)
+    seen = set(facts["known"])
+    invented = sum(i not in used and seen.isdisjoint(t.readings) for i, t in found)
+    share = sum(stated) / len(stated)
+    gold = sum(stated) / (len(stated) + invented)
+    asked = float("?" in text) if facts["asks"] else float("nan")
+    parts = {
+        "facts": share,
+        "missing": 1.0 - share,
+        "invented": invented / len(found) if found else 0.0,
+        "harm_forbidden": float(invented > 0),
+        "requests_asked": asked,
+    }
+    return Judgement(gold, gold == 1.0, parts)
+
+
+def _settings(options: Mapping[str, Json]) -> dict[str, Json]:
+    """Options over their defaults. Raises ConfigError naming the option and what it may be."""
+    settings = {p.name: p.default for p in OPTIONS} | dict(options)
+    if not settings["path"]:
+        raise ConfigError("suite sgd needs `path`, a folder: suites: [{name: sgd, path: DIR}]")
+    for name, low in [*((f"n_{s}", 1) for s in SPLITS), ("history_turns", 0), ("logs_per_prompt", 1)]:
+        if type(settings[name]) is not int or settings[name] < low:
+            raise ConfigError(f"suite sgd: {name} is {settings[name]!r}, must be an integer >= {low}")
+    limit = settings["limit"]
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise ConfigError(f"suite sgd: limit is {limit!r}, must be an integer >= 1 or left out")
+    settings["shares"] = mixture(settings["mixture"])
+    return settings
+
+
+def _size(split: Split, settings: Mapping[str, Json]) -> int:
+    size: int = settings[f"n_{split}"]
+    return size if settings["limit"] is None else min(size, settings["limit"])
+
+
+def _draw(placed: Placed, split: Split, settings: Mapping[str, Json], seed: int) -> list[AskedTurn]:
+    keys = (seed,) if split in REDRAWN else ()
+    return spread(
+        placed.turns[split],
+        placed.cluster,
+        lambda turn: turn.example_id,
+        lambda name: keyed_unit("sgd-prompts", split, *keys, name),
+        _size(split, settings),
+    )
+
+
+def _example(placed: Placed, turn: AskedTurn, split: Split, rivals: Rivals) -> Example:
+    return Example(
+        example_id=turn.example_id,
+        split=split,
+        prompt=turn.prompt,
+        references=(turn.answer,),
+        facts=turn.facts(rivals),
+        cluster=placed.cluster(turn),
+        stratum=turn.stratum,
+    )
+
+
+def _logs(
+    chosen: Sequence[AskedTurn], placed: Placed, settings: Mapping[str, Json], seed: int
+) -> tuple[Log, ...]:
+    words = spellings(placed.turns["train"])
+    count, shares = settings["logs_per_prompt"], settings["shares"]
+    return tuple(log for t in chosen for log in draw_logs(t, shares, count, words, seed))
+
+
+def _scores(
+    turns: Sequence[AskedTurn], judged: Mapping[str, Judgement]
+) -> dict[str, Json]:
+    """Mean gold, pass rate, share of all values stated and share of answers with a made-up one."""
+    if not turns:
+        return {"n": 0}
+    scores = [judged[t.example_id] for t in turns]
+    sizes = [len(t.values) for t in turns]
+    recalled = sum(j.parts["facts"] * n for j, n in zip(scores, sizes, strict=True))
+    return {
+        "n": len(turns),
+        "gold": sum(j.gold for j in scores) / len(turns),
+        "gold_pass": sum(j.gold_pass for j in scores) / len(turns),
+        "value_recall": recalled / sum(sizes),
+        "harm_forbidden": sum(j.parts["harm_forbidden"] for j in scores) / len(turns),
+    }
+
+
+def _shortfalls(
+    chosen: Mapping[Split, Sequence[AskedTurn]], settings: Mapping[str, Json]
+) -> list[str]:
+    return [
+        f"{split}: {len(chosen[split])} prompts instead of {_size(split, settings)}"
+        + ("; every seed has the same ones" if split in REDRAWN else "")
+        for split in SPLITS
+        if len(chosen[split]) < _size(split, settings)
+    ]
+
+
+SGD = SGDSuite()

@@ -1,0 +1,128 @@
+"""Analytic counts against numbers worked by hand and against counted operations of a real model."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from rsft_bench.harness.metering.formulas import (
+    attention_width,
+    break_even_requests,
+    forward_flops,
+    matrix_weights,
+    parameters,
+    proxy_score_flops,
+    sample_flops,
+    train_flops,
+)
+from rsft_bench.harness.metering.meter import metered
+
+HAND: dict[str, Any] = {
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 10,
+    "vocab_size": 50,
+    "tie_word_embeddings": True,
+}
+
+
+def eager(**overrides: Any) -> tuple[LlamaForCausalLM, dict[str, Any]]:
+    """A tiny Llama with explicit attention (the fused one counts as nothing) and its config."""
+    settings = {**HAND, "hidden_size": 16, "max_position_embeddings": 64, **overrides}
+    config = LlamaConfig(**settings, attn_implementation="eager")
+    return LlamaForCausalLM(config).eval(), config.to_dict()
+
+
+def counted(model: LlamaForCausalLM, tokens: int, backward: bool) -> int:
+    counter = FlopCounterMode(display=False)
+    with counter:
+        loss = model(input_ids=torch.ones(1, tokens, dtype=torch.long)).logits.sum()
+        if backward:
+            loss.backward()
+    return int(counter.get_total_flops())
+
+
+def test_counts_by_hand() -> None:
+    # A layer: q 64, k 32, v 32, o 64, feed-forward 240; two of them and the head 400.
+    assert attention_width(HAND) == 8
+    assert matrix_weights(HAND) == 2 * (64 + 32 + 32 + 64 + 240) + 400 == 1264
+    assert parameters(HAND) == 1264 + 5 * 8
+    assert parameters({**HAND, "tie_word_embeddings": False}) == 1264 + 40 + 400
+    # Three tokens: 2 * 1264 * 3 + 4 * 2 * 8 * 9.
+    assert forward_flops(HAND, 2, 1) == 7584 + 576
+    assert train_flops(HAND, [2, 2], [1, 1]) == 2 * 3 * (7584 + 576)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{}, {"num_key_value_heads": 4}, {"tie_word_embeddings": False}, {"head_dim": 6}],
+    ids=["grouped-query", "multi-head", "untied", "wide-heads"],
+)
+def test_analytic_counts_equal_counted_operations(overrides: dict[str, Any]) -> None:
+    model, config = eager(**overrides)
+    assert parameters(config) == sum(p.numel() for p in model.parameters())
+    forward = counted(model, 11, backward=False)
+    assert forward_flops(config, 7, 4) == forward
+    assert counted(model, 11, backward=True) == 3 * forward
+    assert train_flops(config, 7, 4) == 3 * forward
+
+
+def test_sampling_equals_a_counted_cached_decode() -> None:
+    model, config = eager()
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        out = model(input_ids=torch.ones(1, 9, dtype=torch.long), use_cache=True)
+        for _ in range(4):
+            token = torch.ones(1, 1, dtype=torch.long)
+            out = model(input_ids=token, past_key_values=out.past_key_values, use_cache=True)
+    assert sample_flops(config, 9, 5) == counter.get_total_flops()
+
+
+def test_shared_prompt_is_paid_once() -> None:
+    once = sample_flops(HAND, [9] * 4, [5, 3, 1, 2], shared_by=4)
+    apart = sample_flops(HAND, [9] * 4, [5, 3, 1, 2])
+    prefill = forward_flops(HAND, 9)
+    assert apart - once == pytest.approx(3 * prefill)
+    assert sample_flops(HAND, 9, 1) == prefill
+
+
+def test_break_even_by_hand() -> None:
+    assert break_even_requests(1200.0, 40.0, 10.0) == 40.0
+    assert break_even_requests(1200.0, 10.0, 10.0) == math.inf
+    assert break_even_requests(0.0, 10.0, 10.0) == 0.0
+    assert proxy_score_flops(10, 30) == 600.0
+    with pytest.raises(ValueError, match="costs"):
+        break_even_requests(math.nan, 2.0, 1.0)
+
+
+def test_unusable_configs_are_named() -> None:
+    with pytest.raises(ValueError, match="vocab_size=None"):
+        parameters({**HAND, "vocab_size": None})
+    with pytest.raises(ValueError, match="shared_by"):
+        sample_flops(HAND, 3, 3, shared_by=0)
+
+
+def test_meter_measures_a_block() -> None:
+    with metered() as meter:
+        total = sum(range(200_000))
+    assert total == 19_999_900_000
+    assert 0 < meter.wall_s < 60
+    assert 0 < meter.cpu_s < 60
+    cost = meter.cost(tokens=5, flops=7.0)
+    assert (cost.tokens, cost.flops) == (5, 7.0)
+    assert 0.01 < cost.peak_rss_gib < 64
+
+
+def test_meter_is_filled_when_the_block_raises() -> None:
+    kept = []
+    with pytest.raises(RuntimeError), metered() as meter:
+        kept.append(meter)
+        raise RuntimeError
+    assert kept[0].wall_s > 0

@@ -1,0 +1,137 @@
+"""Acceptance rules: hand-worked rows, independence of rows, exact laws by enumeration."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rsft_bench.baselines.selection import RULES, quantile_cut
+from rsft_bench.harness.errors import ConfigError
+from rsft_bench.harness.types import FloatArray, IntArray, ScoredPool
+
+
+def make_pool(scores: list[list[float]], match: dict[str, int] | None = None) -> ScoredPool:
+    array: FloatArray = np.array(scores, dtype=np.float64)
+    texts: IntArray = np.arange(array.size).reshape(array.shape)
+    return ScoredPool(array, texts, tuple(f"p{i}" for i in range(len(scores))), 7, match)
+
+
+def counts(rule: str, pool: ScoredPool, **params: object) -> IntArray:
+    resolved = RULES.get(rule).resolve(params, pool)
+    return resolved.select(pool.scores, pool.text_ids, pool.keys)
+
+
+def test_argmax_takes_the_one_best_and_never_nan() -> None:
+    pool = make_pool([[0.1, 0.9, 0.3], [0.2, math.nan, 0.1], [math.nan] * 3])
+    assert counts("argmax", pool).tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+
+
+def test_argmax_breaks_ties_evenly_over_prompts() -> None:
+    pool = make_pool([[0.5, 0.5, 0.1]] * 4000)
+    first = counts("argmax", pool).sum(axis=0)
+    assert first[2] == 0
+    z = (first[0] - 2000) / math.sqrt(4000 * 0.25)
+    assert abs(z) < 4
+
+
+def test_threshold_by_tau_includes_equality() -> None:
+    pool = make_pool([[0.2, 0.5, 0.7]])
+    assert counts("threshold", pool, tau=0.5).tolist() == [[0, 1, 1]]
+
+
+def test_threshold_minus_infinity_equals_all() -> None:
+    pool = make_pool([[0.2, 0.5, math.nan], [0.1, 0.4, 0.9]])
+    assert (counts("threshold", pool, tau=-math.inf) == counts("all", pool)).all()
+
+
+def test_target_rate_is_met_in_expectation_with_ties() -> None:
+    pool = make_pool([[0.5, 0.5, 0.5, 0.9]] * 2000)
+    kept = counts("threshold", pool, target_rate=0.5)
+    assert kept[:, 3].all()
+    z = (kept[:, :3].sum() - 2000) / math.sqrt(6000 * (1 / 3) * (2 / 3))
+    assert abs(z) < 4
+
+
+def test_quantile_cut_by_hand() -> None:
+    assert quantile_cut(np.array([1.0, 2.0, 3.0, 4.0]), 0.5) == (3.0, 1.0)
+    assert quantile_cut(np.array([1.0, 1.0, 1.0, 4.0]), 0.5) == (1.0, pytest.approx(1 / 3))
+
+
+@pytest.mark.parametrize("params", [{}, {"tau": 0.1, "target_rate": 0.2}, {"target_rate": 0.0}])
+def test_threshold_refuses_missing_or_double_parameters(params: dict[str, float]) -> None:
+    with pytest.raises(ConfigError):
+        counts("threshold", make_pool([[0.1, 0.2]]), **params)
+
+
+def test_random_copies_the_matched_counts() -> None:
+    pool = make_pool([[0.1, 0.9, 0.3]] * 3, match={"p0": 2, "p1": 0, "p2": 1})
+    assert counts("random", pool).sum(axis=1).tolist() == [2, 0, 1]
+
+
+def test_random_needs_something_to_match() -> None:
+    with pytest.raises(ConfigError, match="match"):
+        counts("random", make_pool([[0.1]]))
+
+
+def test_random_matched_to_argmax_has_the_law_of_all_k1() -> None:
+    """Which draw is accepted is uniform, whatever the scores: the built-in A/A check."""
+    n = 6000
+    pool = make_pool([[0.9, 0.1, 0.2]] * n, match={f"p{i}": 1 for i in range(n)})
+    seen = counts("random", pool).sum(axis=0)
+    chi2 = float(((seen - n / 3) ** 2 / (n / 3)).sum())
+    assert abs((chi2 - 2) / 2) < 4
+
+
+def test_argmax_law_is_f_k_minus_f_minus_k_by_enumeration() -> None:
+    """Over all 3^3 candidate triples of a three-answer policy with a tie in the reward."""
+    probabilities, rewards = [0.5, 0.3, 0.2], [0.1, 0.8, 0.8]
+    law = np.zeros(3)
+    for triple in itertools.product(range(3), repeat=3):
+        weight = math.prod(probabilities[y] for y in triple)
+        best = max(rewards[y] for y in triple)
+        winners = [y for y in triple if rewards[y] == best]
+        for y in winners:
+            law[y] += weight / len(winners)
+    f_top, f_low = 1.0, 0.5
+    top = f_top**3 - f_low**3
+    assert law[0] == pytest.approx(0.5**3)
+    assert law[1:] == pytest.approx([top * 0.6, top * 0.4])
+    rng = np.random.default_rng(5)
+    draws = rng.choice(3, size=(20000, 3), p=probabilities)
+    pool = make_pool(np.array(rewards)[draws].tolist())
+    chosen = draws[counts("argmax", pool).astype(bool)]
+    for y in range(3):
+        z = ((chosen == y).sum() - 20000 * law[y]) / math.sqrt(20000 * law[y] * (1 - law[y]))
+        assert abs(z) < 4
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, math.nan]), min_size=4, max_size=4),
+        min_size=2,
+        max_size=6,
+    ),
+    st.sampled_from(["argmax", "all", "threshold"]),
+    st.randoms(use_true_random=False),
+)
+def test_rows_are_independent(scores: list[list[float]], rule: str, random: object) -> None:
+    """Permuting and dropping rows of a resolved rule changes no other row."""
+    pool = make_pool(scores)
+    params = {"tau": 0.25} if rule == "threshold" else {}
+    resolved = RULES.get(rule).resolve(params, pool)
+    whole = resolved.select(pool.scores, pool.text_ids, pool.keys)
+    order = list(range(len(scores)))[::-1][1:]
+    part = resolved.select(pool.scores[order], pool.text_ids[order], [pool.keys[i] for i in order])
+    assert (part == whole[order]).all()
+    assert (whole[np.isnan(pool.scores)] == 0).all()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0, 1), st.floats(0, 1))
+def test_raising_tau_never_accepts_more(scores: list[float], a: float, b: float) -> None:
+    pool = make_pool([scores])
+    low, high = sorted((a, b))
+    assert (counts("threshold", pool, tau=high) <= counts("threshold", pool, tau=low)).all()
