@@ -35,6 +35,7 @@ def load_config(
     preset_name: str | None = None,
     sets: Sequence[str] = (),
     overrides: Mapping[str, Json] | None = None,
+    limit: int | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Source:
     """Merge all sources and validate once.
@@ -45,6 +46,7 @@ def load_config(
             ``preset`` key. Without a file the default is ``quick``.
         sets: ``key=value`` texts of ``--set``.
         overrides: dotted key to value, from flags; applied last.
+        limit: ``--limit``, the option ``limit`` of every suite.
         environ: the environment; ``None`` reads ``os.environ``.
 
     Raises:
@@ -65,9 +67,26 @@ def load_config(
     here = Path.cwd()
     for key, value in [*env_overrides(env), *map(parse_set, sets), *(overrides or {}).items()]:
         raw = anchor_paths(assign(raw, key, value), here)
+    suites = raw.get("suites")
+    for i in range(len(suites)) if limit is not None and isinstance(suites, list) else ():
+        raw = assign(raw, f"suites.{i}.limit", limit)
     stem = file.stem if file is not None else str(chosen)
-    config = parse_config(raw, str(file) if file is not None else f"preset {chosen}")
+    where = str(file) if file is not None else f"preset {chosen}"
+    config = parse_config(raw, f"{where} with --set" if sets else where)
     return Source(config, config.name or stem)
+
+
+def from_mapping(content: Mapping[str, Json]) -> Source:
+    """A config from a mapping that may hold ``preset``; paths are relative to the working folder.
+
+    Raises:
+        ConfigError, UnknownNameError: as ``load_config``.
+    """
+    given = dict(content)
+    chosen = given.pop("preset", None)
+    start = preset(str(chosen)) if chosen is not None else {}
+    config = parse_config(merge(start, anchor_paths(given, Path.cwd())), "mapping")
+    return Source(config, config.name or str(chosen or "run"))
 
 
 def env_overrides(env: Mapping[str, str]) -> list[tuple[str, Json]]:

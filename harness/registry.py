@@ -18,7 +18,7 @@ class Named(Protocol):
         """The name under which configs and reports know the object."""
 
 
-T = TypeVar("T", bound=Named)
+T_co = TypeVar("T_co", bound=Named, covariant=True)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
@@ -35,7 +35,7 @@ def kind_plural(kind: str) -> str:
     return kind[:-1] + "ies" if kind.endswith("y") else kind + "s"
 
 
-class Registry(Generic[T]):
+class Registry(Generic[T_co]):
     """An immutable table of built-in objects plus third-party entry points, loaded on first miss.
 
     Args:
@@ -44,15 +44,15 @@ class Registry(Generic[T]):
         group: entry-point group searched for names that are not built in; built-ins win clashes.
     """
 
-    def __init__(self, kind: str, items: Iterable[T], group: str | None = None) -> None:
+    def __init__(self, kind: str, items: Iterable[T_co], group: str | None = None) -> None:
         built = list(items)
         self.kind = kind
         self._group = group
-        self._items: dict[str, T] = {item.name: item for item in built}
+        self._items: dict[str, T_co] = {item.name: item for item in built}
         if len(self._items) < len(built):
             raise ValueError(f"duplicate {kind} name in {[i.name for i in built]}")
 
-    def get(self, name: str) -> T:
+    def get(self, name: str) -> T_co:
         """Return the object called ``name``. Raises UnknownNameError with a near name."""
         if name not in self._items:
             plugin = self._plugin(name)
@@ -65,7 +65,7 @@ class Registry(Generic[T]):
         """All known names, sorted; plug-ins are named without importing them."""
         return sorted({*self._items, *self._plugin_names()})
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Iterator[T_co]:
         return (self.get(name) for name in self.names())
 
     def __contains__(self, name: object) -> bool:
@@ -74,10 +74,10 @@ class Registry(Generic[T]):
     def _plugin_names(self) -> list[str]:
         return [] if self._group is None else [e.name for e in entry_points(group=self._group)]
 
-    def _plugin(self, name: str) -> T | None:
+    def _plugin(self, name: str) -> T_co | None:
         if self._group is None:
             return None
         for entry in entry_points(group=self._group, name=name):
-            loaded: T = entry.load()
+            loaded: T_co = entry.load()
             return loaded
         return None

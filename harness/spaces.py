@@ -124,7 +124,7 @@ def make_plan(config: RunConfig, catalog: Catalog) -> Plan:
             that a policy lacks; nothing has been spent.
     """
     methods: Registry[Method] = catalog.registry("method")
-    variants = expand(config, methods)  # type: ignore[arg-type]
+    variants = expand(config, methods)
     if config.reward.name != "proxy":
         raise ConfigError(
             f"reward {config.reward.name!r} cannot accept answers; use reward.name: proxy, or set "
@@ -137,16 +137,16 @@ def make_plan(config: RunConfig, catalog: Catalog) -> Plan:
         _check_options(spec, catalog)
     for policy in policies:
         _check_capabilities(policy, variants, methods, config, catalog)
-    primary = primary_variant(config, methods)  # type: ignore[arg-type]
+    primary = primary_variant(config, methods)
     return Plan(config, catalog, methods, variants, primary, policies)
 
 
 def _policy(spec: NamedSpec, catalog: Catalog) -> Policy:
     kind = catalog.registry("policy").get(spec.name)
     options = with_defaults(_known(spec, "policy", kind.options), kind.options)
+    fingerprint = kind.fingerprint(options)
     if "path" not in options:
         options["path"] = str(kind.folder(options))
-    fingerprint = kind.fingerprint(options)
     return Policy(spec.name, kind.version, options, kind.capabilities, fingerprint)
 
 
@@ -225,7 +225,7 @@ def plan_cells(plan: Plan, space: Cellspace) -> tuple[Graph, list[Cell]]:
     """All cells of one cellspace, with arms planned in one shared graph."""
 
     def plan_arm(graph: Graph, text: str) -> Arm:
-        variant = parse_variant(text, plan.methods)  # type: ignore[arg-type]
+        variant = parse_variant(text, plan.methods)
         method = plan.methods.get(variant.method)
         return method.plan(variant.params, graph, plan.serving(variant))
 

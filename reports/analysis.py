@@ -38,9 +38,9 @@ from rsft_bench.reports.diagnostics import (
     Harm,
     Headroom,
     ProxyQuality,
+    by_variant,
     harms,
     headroom,
-    part,
     proxy_quality,
     strata,
 )
@@ -54,7 +54,7 @@ from rsft_bench.reports.economics import (
     n_max,
     source_of,
 )
-from rsft_bench.reports.means import Key, Means, load_means
+from rsft_bench.reports.means import Key, Means, full_seeds
 from rsft_bench.reports.naming import Variant, order, variants
 
 DEFAULT_MARGIN = 0.05
@@ -100,13 +100,17 @@ class SuiteAnalysis:
 
 @dataclass(frozen=True)
 class Analysis:
-    """One run, analysed. ``margin`` is the equivalence margin in pass rate."""
+    """One run, analysed.
+
+    ``margin`` is the equivalence margin in pass rate; ``left_out`` says what a partial run lacks.
+    """
 
     manifest: Mapping[str, Json]
     variants: Mapping[str, Variant]
     records: tuple[Record, ...]
     suites: tuple[SuiteAnalysis, ...]
     margin: float
+    left_out: tuple[str, ...]
 
     def label(self, variant: str) -> str:
         """Short words for a variant id."""
@@ -115,15 +119,20 @@ class Analysis:
 
 def analyse(run: RunFolder) -> Analysis:
     """Analyse a run folder. Raises UserError, DataError or NotComparableError."""
-    manifest, means = run.manifest(), load_means(run)
-    table = variants(manifest)
+    manifest, rows, left_out = run.manifest(), run.rows(), []
+    if manifest.get("status") != "complete":
+        rows, left_out = full_seeds(rows)
+    means, table = Means(rows, run.metrics()), variants(manifest)
     records = comparisons(means, manifest, table)
     gate = manifest.get("config", {}).get("gate") or {}
     return Analysis(
         manifest=manifest,
         variants=table,
         records=tuple(records),
-        suites=tuple(_suite(run, manifest, means, table, records, key) for key in means.keys()),
+        suites=tuple(
+            _suite(run, rows, manifest, means, table, records, key) for key in means.keys()
+        ),
+        left_out=tuple(left_out),
         margin=float(gate.get("margin", DEFAULT_MARGIN)),
     )
 
@@ -151,9 +160,7 @@ def _suite_results(s: SuiteAnalysis) -> dict[str, Any]:
     return {
         "suite": s.key.suite,
         "policy": s.key.policy,
-        "levels": [
-            {"variant": v.variant, **effect_fields(v.passed)} for v in s.levels if v.passed
-        ],
+        "levels": [{"variant": v.variant, **effect_fields(v.passed)} for v in s.levels if v.passed],
         "headroom": asdict(s.headroom) if s.headroom else None,
         "proxy": asdict(s.proxy),
         "best_temperature": best.best if best else None,
@@ -184,22 +191,22 @@ def _finite(interval: Any) -> list[float | str] | None:
 
 def _suite(
     run: RunFolder,
+    rows: pd.DataFrame,
     manifest: Mapping[str, Json],
     means: Means,
     table: Mapping[str, Variant],
     records: list[Record],
     key: Key,
 ) -> SuiteAnalysis:
-    rows, cells = run.rows(), run.cells()
-    rows = rows[(rows["suite"] == key.suite) & (rows["policy"] == key.policy)]
+    cells, by_name = run.cells(), by_variant(rows, key)
     here = [v for v in sorted(table.values(), key=order) if means.has(key, v.id)]
     names = [v.id for v in here]
+    confirm = {name: by_name[name] for name in names}
     source = source_of(means, key, table) or ("sft" if "sft" in names else None)
-    empty = rows.iloc[:0]
-    draws = part(rows, key, source) if source else empty
+    draws = confirm[source] if source else rows.iloc[:0]
     primary = manifest.get("primary") if manifest.get("primary") in names else None
     against = comparator(means, key)
-    spent = costs(cells, rows, key, names)
+    spent = costs(cells, confirm, key)
     infos = {s["name"]: s for s in manifest.get("suites", [])}
     return SuiteAnalysis(
         key=key,
@@ -210,11 +217,11 @@ def _suite(
         headroom=headroom(draws),
         proxy=proxy_quality(draws),
         audits=tuple(accept_audits(run.pool(), run.selected(), cells, key, table)),
-        arms=tuple(_arm(means, rows, cells, key, table, v) for v in here),
+        arms=tuple(_arm(means, confirm[v.id], cells, key, table, v) for v in here),
         costs=tuple(spent),
-        curve=tuple(curve(rows, key, source, n_max(means, key, table))) if source else (),
-        break_even=break_even(means, rows, spent, key, primary, table) if primary else None,
-        harms={v: harms(means, key, v, part(rows, key, v)) for v in names},
+        curve=tuple(curve(draws, n_max(means, key, table))),
+        break_even=break_even(means, draws, spent, key, primary, table) if primary else None,
+        harms={v: harms(means, key, v, rows) for v, rows in confirm.items()},
         strata=strata(means, key, primary, against) if primary and against else {},
         ladder=ladder(means, key, table, primary) if primary else None,
         winner=winner(means, key, table),
@@ -234,7 +241,7 @@ def _level(means: Means, key: Key, variant: str) -> Level:
 
 def _arm(
     means: Means,
-    rows: pd.DataFrame,
+    draws: pd.DataFrame,
     cells: pd.DataFrame,
     key: Key,
     table: Mapping[str, Variant],
@@ -243,4 +250,4 @@ def _arm(
     greedy = None
     if variant.method != "best_of_n" and variant.temperature == 1:
         greedy = at_temperature(means, key, table, variant).get(0.0)
-    return arm_facts(means, rows, cells, key, variant, greedy)
+    return arm_facts(means, draws, cells, key, variant, greedy)

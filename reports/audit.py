@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rsft_bench.reports.diagnostics import Passes, part, passes
+from rsft_bench.reports.diagnostics import Passes, passes
 from rsft_bench.reports.means import Key, Means
 from rsft_bench.reports.naming import Variant, number
 
@@ -89,16 +89,20 @@ def accept_audits(
         found.append(
             AcceptAudit(
                 variant=str(name),
-                **{c: mean[c] or 0.0 for c in _COUNTED},
-                **{c: mean[c] for c in ("overstated", "precision", "pool_pass")},
+                accept_rate=mean["accept_rate"] or 0.0,
+                coverage=mean["coverage"] or 0.0,
+                uncovered=mean["uncovered"] or 0.0,
+                distinct=mean["distinct"] or 0.0,
+                duplicates=mean["duplicates"] or 0.0,
+                length_shift=mean["length_shift"] or 0.0,
+                overstated=mean["overstated"],
+                precision=mean["precision"],
+                pool_pass=mean["pool_pass"],
                 share=(mean["p10"] or 0.0, mean["p50"] or 0.0, mean["p90"] or 0.0),
                 tau=(float(tau.min()), float(tau.max())) if len(tau) else None,
             )
         )
     return found
-
-
-_COUNTED = ("accept_rate", "coverage", "uncovered", "distinct", "duplicates", "length_shift")
 
 
 def _audit_seed(
@@ -141,16 +145,18 @@ def _audit_seed(
 
 def arm_facts(
     means: Means,
-    rows: pd.DataFrame,
+    draws: pd.DataFrame,
     cells: pd.DataFrame,
     key: Key,
     variant: Variant,
     greedy: str | None,
 ) -> ArmFacts:
-    """Facts of one arm. ``greedy`` is the id of its temperature-0 twin, if the run has one."""
+    """Facts of one arm from its ``confirm`` draws.
+
+    ``greedy`` is the id of its temperature-0 twin, if the run has one.
+    """
     cell = _here(cells, key)
     cell = cell[cell["variant"] == variant.id]
-    draws = part(rows, key, variant.id)
     trained = variant.trained and len(cell) > 0
     plain = draws["weight"].nunique() <= 1 and variant.method != "best_of_n"
     return ArmFacts(

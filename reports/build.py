@@ -5,23 +5,29 @@ from __future__ import annotations
 from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.reports import sections_audit as audit
 from rsft_bench.reports import sections_quality as quality
-from rsft_bench.reports.analysis import Analysis
+from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.cases import cases
 from rsft_bench.reports.document import Document, Section, Text, Verdict
 from rsft_bench.reports.formatting import plural, rate, seconds
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.sections_audit import AUTHORED
 
+LEAD = (
+    "RSFT (rejection-sampling fine-tuning) draws k answers for each training prompt, keeps those "
+    "a learned reward likes and fine-tunes on them. This run asks whether that beats its rivals: "
+    "more SFT on the same data, the same data filtered, a lower temperature, and drawing n answers "
+    "for every request (best-of-n)."
+)
 HOW_TO_READ = (
     "Pass rate is the share of answers that pass every hard check of the suite (gold). Gold "
     "evaluates; a separate proxy reward picks training answers and the best of n.",
-    "Every difference is paired by prompt. An interval covers new seeds and new prompts of the same "
-    "suite, on this base model; it says nothing about other suites or models. Verdicts hold for one "
-    "suite each; nothing is pooled over suites.",
+    "Every difference is paired by prompt. An interval covers new seeds and new prompts of the "
+    "same suite, on this base model; it says nothing about other suites or models. Verdicts hold "
+    "for one suite each; nothing is pooled over suites.",
     "Words: k = answers sampled for each training prompt; n = answers sampled for each request; "
     "λ = weight of accepted answers against the training data D (λ=∞ trains on them alone); "
-    "T = serving temperature, 1 unless shown. SFT, same steps, is SFT trained on D for as many more "
-    "steps as RSFT: the fair rival.",
+    "T = serving temperature, 1 unless shown. SFT, same steps, is SFT trained on D for as many "
+    "more steps as RSFT: the fair rival.",
     "“No” means the 90 % interval of the difference lies within ± the margin; “cannot tell” means "
     "this run is too small to say, and how much larger it would have to be. “Detects x”: a true "
     "difference of x would be found in 80 of 100 such runs.",
@@ -31,8 +37,8 @@ HOW_TO_READ = (
 def build(run: RunFolder, found: Analysis) -> Document:
     """The report of a run."""
     replies = answers(found)
-    first = {p.where: p for p in replies[0].parts}
     sections = (
+        Section("How to read this", tuple(Text(t) for t in HOW_TO_READ)),
         quality.quality(found),
         quality.temperatures(found),
         quality.economics(found),
@@ -40,8 +46,8 @@ def build(run: RunFolder, found: Analysis) -> Document:
         audit.accepted(found),
         audit.task(found),
         audit.harm(found),
-        Section("How to read this", tuple(Text(t) for t in HOW_TO_READ)),
         audit.training(found),
+        quality.costs(found),
         quality.comparisons_section(found),
         cases(found, run.rows(), run.examples()),
         audit.facts(found),
@@ -49,11 +55,29 @@ def build(run: RunFolder, found: Analysis) -> Document:
     return Document(
         title=f"RSFT benchmark: {found.manifest.get('name', run.path.name)}",
         subtitle=_subtitle(found),
+        lead=LEAD,
         warnings=tuple(_warnings(found)),
-        verdicts=tuple(Verdict(w, p.word, p.short, p.text) for w, p in first.items()),
+        verdicts=tuple(
+            Verdict(p.where, p.word, p.short, _numbers(found, s))
+            for p, s in zip(replies[0].parts, found.suites, strict=True)
+        ),
         answers=tuple(replies),
         sections=sections,
     )
+
+
+def _numbers(found: Analysis, s: SuiteAnalysis) -> str:
+    """Pass rates of SFT, RSFT and the largest best-of-n, for the headline."""
+    tops = [v.variant for v in s.levels if found.variants[v.variant].method == "best_of_n"]
+    names = [
+        ("base", "base"),
+        (found.label(s.comparator or ""), s.comparator),
+        ("RSFT", s.primary),
+        *((found.label(t), t) for t in tops[-1:]),
+    ]
+    levels = [(word, s.level(name) if name else None) for word, name in names]
+    words = [f"{w} {rate(v.passed.estimate)}" for w, v in levels if v is not None and v.passed]
+    return f"Pass rate: {' · '.join(words)}"
 
 
 def _subtitle(found: Analysis) -> str:
@@ -79,7 +103,7 @@ def _warnings(found: Analysis) -> list[str]:
     extra = ((m.get("config") or {}).get("pool") or {}).get("extra_prompts", 0)
     if extra:
         words.append(f"The pool has {extra} extra prompts: SFT, same steps, is not prompt-matched.")
-    words += _thin(found)
+    words += [*found.left_out, *_thin(found)]
     names = {str(i.get("name")) for i in m.get("suites", [])}
     if names and names <= AUTHORED:
         words.append(

@@ -12,8 +12,8 @@ from rsft_bench.reports.verdicts import place
 
 TOTAL = 20
 NOTE = (
-    "Prompts are drawn from confirm by a hash of their id, whatever the outcome; answers are draw 0 "
-    "of the first seed. Best-of-n shows the answer its proxy picks among the first n draws."
+    "Prompts are drawn from confirm by a hash of their id, whatever the outcome; answers are draw "
+    "0 of the first seed. Best-of-n shows the answer its proxy picks among the first n draws."
 )
 
 

@@ -23,7 +23,9 @@ METRIC = "gold_pass"
 SPLIT = "confirm"
 
 
-def comparisons(means: Means, manifest: Mapping[str, Json], table: Mapping[str, Variant]) -> list[Record]:
+def comparisons(
+    means: Means, manifest: Mapping[str, Json], table: Mapping[str, Variant]
+) -> list[Record]:
     """Every comparison of a run, adjusted within its family.
 
     Raises:
@@ -66,7 +68,10 @@ def record(means: Means, pair: Pair, family: str, strict: bool = True) -> Record
 def effect_fields(effect: Effect) -> Record:
     """An effect as JSON: no NaN, plus the 90 % interval."""
     inner = narrow(effect)
-    fields = {k: (None if isinstance(v, float) and np.isnan(v) else v) for k, v in effect._asdict().items()}
+    fields = {
+        k: (None if isinstance(v, float) and np.isnan(v) else v)
+        for k, v in effect._asdict().items()
+    }
     return {**fields, "lo_90": inner[0] if inner else None, "hi_90": inner[1] if inner else None}
 
 

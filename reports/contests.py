@@ -87,7 +87,12 @@ def ladder(means: Means, key: Key, table: Mapping[str, Variant], variant: str) -
     more = at_temperature(means, key, table, table["sft_more"]) if "sft_more" in table else {}
     rivals = {**plain, **more}
     steps = tuple(
-        (t, mine[t], rivals[t], record(means, (key, mine[t], rivals[t], "gold_pass", "confirm"), "ladder"))
+        (
+            t,
+            mine[t],
+            rivals[t],
+            record(means, (key, mine[t], rivals[t], "gold_pass", "confirm"), "ladder"),
+        )
         for t in sorted(set(mine) & set(rivals))
     )
     if len(mine) < 2 or len(plain) < 2:
@@ -149,7 +154,9 @@ def signs(means: Means, key: Key, variant: str) -> Signs | None:
     )
 
 
-def map_cells(records: list[Record], means: Means, key: Key, table: Mapping[str, Variant]) -> list[MapCell]:
+def map_cells(
+    records: list[Record], means: Means, key: Key, table: Mapping[str, Variant]
+) -> list[MapCell]:
     """RSFT settings at temperature 1, controls left out, with their gain over the comparator."""
     against = comparator(means, key)
     cells = []

@@ -81,15 +81,11 @@ class Passes:
     pass_hat_4: float | None
 
 
-def part(frame: pd.DataFrame, key: Key, variant: str, split: str = "confirm") -> pd.DataFrame:
-    """Rows of one variant on one split of one suite and policy, in (seed, example, draw) order."""
-    at = (
-        (frame["suite"] == key.suite)
-        & (frame["policy"] == key.policy)
-        & (frame["variant"] == variant)
-        & (frame["split"] == split)
-    )
-    return frame[at].sort_values(["seed", "example_id", "draw"])
+def by_variant(rows: pd.DataFrame, key: Key, split: str = "confirm") -> dict[str, pd.DataFrame]:
+    """Rows of every variant of one suite and policy, in (seed, example, draw) order."""
+    at = (rows["suite"] == key.suite) & (rows["policy"] == key.policy) & (rows["split"] == split)
+    ordered = rows[at].sort_values(["seed", "example_id", "draw"])
+    return {str(name): part for name, part in ordered.groupby("variant", sort=False)}
 
 
 def draw_matrices(draws: pd.DataFrame) -> tuple[FloatArray, FloatArray, pd.DataFrame] | None:

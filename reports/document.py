@@ -87,7 +87,7 @@ class Verdict:
     where: str
     word: str
     short: str
-    detail: str
+    numbers: str
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ class Document:
 
     title: str
     subtitle: str
+    lead: str
     warnings: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
     answers: tuple[Answer, ...]

@@ -21,7 +21,7 @@ from rsft_bench.harness.statistics import (
     percentile_interval,
 )
 from rsft_bench.harness.types import FloatArray
-from rsft_bench.reports.diagnostics import best_of_curve, draw_matrices, part
+from rsft_bench.reports.diagnostics import best_of_curve, draw_matrices
 from rsft_bench.reports.means import Key, Means
 from rsft_bench.reports.naming import Variant
 
@@ -78,17 +78,16 @@ class BreakEven:
         return "below best-of-2" if self.n_star == 1 else f"matched by best-of-{self.n_star}"
 
 
-def costs(cells: pd.DataFrame, rows: pd.DataFrame, key: Key, variants: list[str]) -> list[Cost]:
-    """One row a variant. Latency is the median and 95th percentile of the timed requests."""
+def costs(cells: pd.DataFrame, draws: Mapping[str, pd.DataFrame], key: Key) -> list[Cost]:
+    """One row a variant of ``draws``. Latency: median and 95th percentile of timed requests."""
     mine = cells[(cells["suite"] == key.suite) & (cells["policy"] == key.policy)]
-    timed = rows[rows["latency_s"].notna() & (rows["suite"] == key.suite)]
-    timed = timed[timed["policy"] == key.policy]
+    by_id = {str(name): cell for name, cell in mine.groupby("variant")}
     found = []
-    for name in variants:
-        cell = mine[mine["variant"] == name]
-        if cell.empty:
+    for name, rows in draws.items():
+        cell = by_id.get(name)
+        if cell is None:
             continue
-        times = timed.loc[timed["variant"] == name, "latency_s"]
+        times = rows["latency_s"].dropna()
         found.append(
             Cost(
                 variant=name,
@@ -124,9 +123,9 @@ def n_max(means: Means, key: Key, table: Mapping[str, Variant]) -> int:
     return max(here, default=1)
 
 
-def curve(rows: pd.DataFrame, key: Key, source: str, largest: int) -> list[CurvePoint]:
-    """Best-of-n for every n up to ``largest`` from the draws of ``source``."""
-    found = draw_matrices(part(rows, key, source))
+def curve(draws: pd.DataFrame, largest: int) -> list[CurvePoint]:
+    """Best-of-n for every n up to ``largest`` from the draws of its source."""
+    found = draw_matrices(draws)
     if found is None:
         return []
     passed, proxy, units = found
@@ -140,18 +139,20 @@ def curve(rows: pd.DataFrame, key: Key, source: str, largest: int) -> list[Curve
 
 def break_even(
     means: Means,
-    rows: pd.DataFrame,
+    draws: pd.DataFrame,
     costs_: list[Cost],
     key: Key,
     variant: str,
     table: Mapping[str, Variant],
 ) -> BreakEven | None:
-    """Break-even of ``variant`` against best-of-n, intervals over clusters at fixed seeds."""
-    source = source_of(means, key, table)
+    """Break-even of ``variant`` against best-of-n over ``draws`` of its source.
+
+    Intervals resample clusters at fixed seeds.
+    """
     by_id = {c.variant: c for c in costs_}
-    if source is None or variant not in by_id or not means.has(key, variant):
+    if variant not in by_id or not means.has(key, variant):
         return None
-    found = draw_matrices(part(rows, key, source))
+    found = draw_matrices(draws)
     serving = _serving(by_id, table, n_max(means, key, table), by_id[variant].serve_flops)
     if found is None or serving is None:
         return None
@@ -166,8 +167,8 @@ def break_even(
     weights = grouped.size().to_numpy(float)
     once = by_id[variant].one_off_flops
     point = _crossing(sums.sum(axis=0, keepdims=True) / weights.sum(), serving, once)
-    draws = cluster_draws(len(weights), REPLICATES, 0).astype(float)
-    spread = _crossing((draws @ sums) / (draws @ weights)[:, None], serving, once)
+    times = cluster_draws(len(weights), REPLICATES, 0).astype(float)
+    spread = _crossing((times @ sums) / (times @ weights)[:, None], serving, once)
     enough = len(weights) >= 10
     n_star, requests = float(point[0][0]), float(point[1][0])
     reached = isfinite(n_star)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +18,7 @@ from rsft_bench.reports.contests import MapCell
 from rsft_bench.reports.naming import Variant
 from rsft_bench.reports.plots import BLUE, GREEN, GREY, ORANGE, RED, Dot, Mark
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "rsft-bench",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -65,11 +66,13 @@ def colour(variant: Variant | None) -> str:
 def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     metadata = {"Date": None, "Creator": "rsft-bench"}
-    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=metadata)
+    figure.savefig(buffer, format="svg", metadata=metadata)
     return buffer.getvalue()
 
 
-def _mark(found: Analysis, name: str, e: Effect | None, points: tuple[float, ...] = ()) -> Mark | None:
+def _mark(
+    found: Analysis, name: str, e: Effect | None, points: tuple[float, ...] = ()
+) -> Mark | None:
     if e is None or np.isnan(e.estimate):
         return None
     strong = name == found.manifest.get("primary")
@@ -87,8 +90,8 @@ def _quality(found: Analysis, s: SuiteAnalysis) -> Figure | None:
         left.append(mark)
         r = find(found.records, s.key, item.variant, s.comparator) if s.comparator else None
         value = 0.0 if r is None or r["estimate"] is None else r["estimate"]
-        ends = (None, None) if r is None else (r["lo"], r["hi"])
-        right.append(Mark(mark.label, value, *ends, mark.colour, strong=mark.strong))
+        lo, hi = (None, None) if r is None else (r["lo"], r["hi"])
+        right.append(Mark(mark.label, value, lo, hi, mark.colour, strong=mark.strong))
     if not left:
         return None
     figure = Figure(figsize=(9.4, 0.8 + 0.27 * len(left)), layout="constrained")
@@ -107,12 +110,12 @@ def _cost(found: Analysis, s: SuiteAnalysis) -> Figure | None:
         if item is None or item.passed is None:
             continue
         variant = found.variants.get(c.variant)
-        e = item.passed
-        dot = Dot(found.label(c.variant), c.one_off_flops, e.estimate, e.lo, e.hi, colour(variant))
+        label, shade = found.label(c.variant), colour(variant)
+        dot = Dot(label, c.one_off_flops, item.passed.estimate, shade)
         if variant is not None and variant.method != "best_of_n" and variant.temperature == 1:
             once.append(dot)
         if c.variant in {"base", "sft", s.primary} or (variant and variant.method == "best_of_n"):
-            serve.append(Dot(dot.label, c.serve_flops, dot.y, dot.lo, dot.hi, dot.colour))
+            serve.append(Dot(label, c.serve_flops, dot.y, shade))
     if not once:
         return None
     figure = Figure(figsize=(10.6, 3.9), layout="constrained")
@@ -128,7 +131,13 @@ def _best_of_n(found: Analysis, s: SuiteAnalysis) -> Figure | None:
         return None
     last = s.curve[-1].n
     marks = [
-        Mark(f"best-of-{p.n}" if p.n == last else "", p.effect.estimate, p.effect.lo, p.effect.hi, GREEN)
+        Mark(
+            f"best-of-{p.n}" if p.n == last else "",
+            p.effect.estimate,
+            p.effect.lo,
+            p.effect.hi,
+            GREEN,
+        )
         for p in s.curve
     ]
     lines = []

@@ -1,4 +1,4 @@
-"""Numbers as words, one way everywhere. Unknown is ``n/a``, never 0. Pure; standard library only."""
+"""Numbers as words, one way everywhere. Unknown is ``n/a``, never 0. Pure."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def p_value(value: float | None) -> str:
 
 
 def interval(lo: float | None, hi: float | None, digits: int = 3, sign: bool = False) -> str:
-    """``[0.062, 0.140]`` or ``no interval``."""
+    """``[0.062, 0.140]`` or ``(no interval)``."""
     if lo is None or hi is None:
-        return "no interval"
+        return "(no interval)"
     show = signed if sign else rate
     return f"[{show(lo, digits)}, {show(hi, digits)}]"
 
@@ -84,22 +84,32 @@ def gain(effect: Mapping[str, Any] | Effect | None, digits: int = 3) -> str:
     e = effect._asdict() if isinstance(effect, Effect) else effect
     if e["scope"] == "identical":
         return "0 (identical rows)"
+    if e["estimate"] is None or isnan(e["estimate"]):
+        return NA
     return f"{signed(e['estimate'], digits)} {interval(e['lo'], e['hi'], digits, sign=True)}"
 
 
 def evidence(record: Mapping[str, Any]) -> str:
     """What a difference rests on: n, clusters, seeds, corrected p, minimum detectable effect."""
-    words = f"n={record['n']} examples in {record['clusters']} clusters, {plural(record['seeds'], 'seed')}"
-    name = {"confirmatory": "Holm p", "exploratory": "BH p"}.get(str(record.get("family")), "")
-    if name and record.get("p_adj") is not None:
-        words += f", {name}={p_value(record['p_adj'])}".replace("=<", "<")
-    elif record.get("p") is not None:
-        words += f", p={p_value(record['p'])} uncorrected".replace("=<", "<")
+    words = (
+        f"n={record['n']} examples in {record['clusters']} clusters, "
+        f"{plural(record['seeds'], 'seed')}, {tested(record)}"
+    )
     if record.get("mde") is not None:
         words += f", detects {rate(record['mde'])}"
     if record["scope"] not in {"seeds and prompts", "identical"}:
         words += f"; {record['scope']}"
     return words
+
+
+def tested(record: Mapping[str, Any]) -> str:
+    """The p-value with its correction, or that there is none."""
+    name = {"confirmatory": "Holm p", "exploratory": "BH p"}.get(str(record.get("family")), "")
+    if name and record.get("p_adj") is not None:
+        return f"{name}={p_value(record['p_adj'])}".replace("=<", "<")
+    if record.get("p") is None:
+        return "no p"
+    return f"p={p_value(record['p'])} uncorrected".replace("=<", "<")
 
 
 def claim(record: Mapping[str, Any]) -> str:

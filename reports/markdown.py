@@ -8,17 +8,33 @@ from rsft_bench.reports.document import Block, Case, Document, Figure, Table, Te
 
 # Characters that would start markup or HTML inside a table cell or a paragraph.
 ESCAPES = str.maketrans(
-    {"|": r"\|", "<": "&lt;", ">": "&gt;", "*": r"\*", "_": r"\_", "`": r"\`", "[": r"\[", "]": r"\]"}
+    {
+        "|": r"\|",
+        "<": "&lt;",
+        ">": "&gt;",
+        "*": r"\*",
+        "_": r"\_",
+        "`": r"\`",
+        "[": r"\[",
+        "]": r"\]",
+    }
 )
 
 
 def markdown(document: Document) -> str:
     """The report as GitHub-flavoured Markdown; figures are links into ``plots/``."""
-    lines = [f"# {escape(document.title)}", "", escape(document.subtitle), ""]
+    lines = [
+        f"# {escape(document.title)}",
+        "",
+        escape(document.subtitle),
+        "",
+        prose(document.lead),
+        "",
+    ]
     lines += [f"> **Note:** {prose(w)}" for w in document.warnings]
     lines += ["", "## Does RSFT beat SFT?", ""]
     for v in document.verdicts:
-        lines.append(f"- **{escape(v.where)}: {v.word}.** {escape(v.short)}")
+        lines.append(f"- **{escape(v.where)}: {v.word}.** {escape(v.short)}. {escape(v.numbers)}")
     lines += ["", "## Seven questions", ""]
     for a in document.answers:
         lines += [f"{a.number}. **{escape(a.question)}**", ""]

@@ -14,7 +14,6 @@ import pandas as pd
 from scipy import stats
 
 from rsft_bench.harness.errors import NotComparableError
-from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.harness.statistics import Effect, Sample, cluster_interval, two_way_effect
 
 GROUP = ["suite", "policy", "variant", "split"]
@@ -48,6 +47,7 @@ class Means:
     """
 
     def __init__(self, rows: pd.DataFrame, metrics: Sequence[str]) -> None:
+        """Fold ``rows``; ``metrics`` are their metric columns."""
         self.metrics = (*BUILT_IN, *metrics)
         self._groups = _fold(rows, self.metrics)
 
@@ -98,9 +98,26 @@ class Means:
         return {int(str(seed)): float(value) for seed, value in means.items()}
 
 
-def load_means(run: RunFolder) -> Means:
-    """Means of a run folder."""
-    return Means(run.rows(), run.metrics())
+def full_seeds(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of a partial run that can be paired, and words on what was left out.
+
+    For each suite and policy: the seeds that have the most variants, then the variants that have
+    all of those seeds with the most examples.
+    """
+    kept, left_out = [], []
+    for (suite, policy), part in rows.groupby(["suite", "policy"], sort=False):
+        units = part[["variant", "seed", "split", "example_id"]].drop_duplicates()
+        counts = units.groupby("seed")["variant"].nunique()
+        seeds = set(counts[counts == counts.max()].index)
+        units = units[units["seed"].isin(seeds)]
+        sizes = units.groupby("variant").size()
+        names = set(sizes[sizes == sizes.max()].index)
+        kept.append(part[part["seed"].isin(seeds) & part["variant"].isin(names)])
+        gone = [f"seed {s}" for s in sorted(set(part["seed"]) - seeds)]
+        gone += sorted(set(part["variant"]) - names)
+        if gone:
+            left_out.append(f"{suite}/{policy}: left out as incomplete: {', '.join(gone)}.")
+    return (pd.concat(kept, ignore_index=True) if kept else rows), left_out
 
 
 def paired(
@@ -121,23 +138,24 @@ def paired(
     left, right = means.table(key, a, split), means.table(key, b, split)
     if stratum is not None:
         left, right = left[left["stratum"] == stratum], right[right["stratum"] == stratum]
-    joined = left.merge(right, on=UNIT, how="outer", suffixes=("_a", "_b"), indicator=True)
-    alone = joined.loc[joined["_merge"] != "both", "example_id"]
-    if len(alone):
+    # Both tables are sorted by (seed, example), so equal keys mean aligned rows.
+    if not left[UNIT].reset_index(drop=True).equals(right[UNIT].reset_index(drop=True)):
+        units = [set(zip(t["seed"], t["example_id"], strict=True)) for t in (left, right)]
+        alone = units[0] ^ units[1]
         raise NotComparableError(
             f"{a} and {b} hold different examples in {key.suite}/{split}: {len(alone)} unpaired, "
-            f"such as {', '.join(sorted(set(alone))[:5])}"
+            f"such as {', '.join(sorted({e for _, e in alone})[:5])}"
         )
-    x, y = joined[f"{metric}_a"].to_numpy(float), joined[f"{metric}_b"].to_numpy(float)
+    x, y = left[metric].to_numpy(float), right[metric].to_numpy(float)
     one_side = np.isnan(x) != np.isnan(y)
     if one_side.any():
         raise NotComparableError(
             f"{metric} is missing on one side of {a} − {b} for {int(one_side.sum())} examples, "
-            f"such as {', '.join(sorted(set(joined.loc[one_side, 'example_id']))[:5])}"
+            f"such as {', '.join(sorted(set(left.loc[one_side, 'example_id']))[:5])}"
         )
     keep = ~np.isnan(x)
-    joined = joined[keep]
-    return Sample((x - y)[keep], list(joined["cluster_a"]), list(joined["seed"]))
+    left = left[keep]
+    return Sample((x - y)[keep], list(left["cluster"]), list(left["seed"]))
 
 
 def difference(
@@ -194,6 +212,8 @@ def _fold(
         folded[name] = np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)
     groups = folded.groupby(GROUP, sort=False)
     return {
-        (str(n[0]), str(n[1]), str(n[2]), str(n[3])): part.drop(columns=GROUP).reset_index(drop=True)
+        (str(n[0]), str(n[1]), str(n[2]), str(n[3])): part.drop(columns=GROUP).reset_index(
+            drop=True
+        )
         for n, part in groups
     }

@@ -64,7 +64,9 @@ class Variant:
             source = self.parameters.get("source")
             return f"best-of-{self.n}" + (f" of {source}" if source not in {None, "sft"} else "")
         head = self._rsft() if self.method == "rsft" else METHODS.get(self.method, self.method)
-        rest = [f"{k}={v}" for k, v in sorted(self.parameters.items()) if k not in SHOWN]
+        # The id names what differs from a default; the parameters hold the defaults as well.
+        told = {k: v for k, v in self.parameters.items() if f"{k}=" in self.id and k not in SHOWN}
+        rest = [f"{k}={v}" for k, v in sorted(told.items())]
         tail = f", T={self.temperature:g}" if self.temperature != 1 else ""
         extra = f", {', '.join(rest)}" if rest and self.method in {"rsft", *METHODS} else ""
         return head + extra + tail + (" (oracle)" if self.oracle else "")

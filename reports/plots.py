@@ -11,12 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rsft_bench.harness.types import FloatArray
 from rsft_bench.reports.formatting import big, signed
 
-GREY, BLUE, ORANGE, RED, GREEN, INK = "#6b6b6b", "#0072B2", "#E69F00", "#D55E00", "#009E73", "#222222"
+GREY, BLUE, ORANGE, RED, GREEN, INK = (
+    "#6b6b6b",
+    "#0072B2",
+    "#E69F00",
+    "#D55E00",
+    "#009E73",
+    "#222222",
+)
 
 
 @dataclass(frozen=True)
@@ -34,13 +41,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Dot:
-    """One method on a cost plot; ``x`` 0 is drawn on the left edge as "nothing"."""
+    """One method on a cost plot."""
 
     label: str
     x: float
     y: float
-    lo: float | None
-    hi: float | None
     colour: str
 
 
@@ -48,7 +53,9 @@ def forest(ax: Axes, marks: Sequence[Mark], zero: float | None, names: bool) -> 
     """Estimates with intervals, first mark on top. ``zero`` draws a reference line."""
     for i, mark in enumerate(reversed(marks)):
         if mark.points:
-            ax.scatter(mark.points, [i] * len(mark.points), s=9, color=mark.colour, alpha=0.35, lw=0)
+            ax.scatter(
+                mark.points, [i] * len(mark.points), s=9, color=mark.colour, alpha=0.35, lw=0
+            )
         if mark.lo is not None and mark.hi is not None:
             ax.plot([mark.lo, mark.hi], [i, i], color=mark.colour, lw=2, solid_capstyle="butt")
         ax.scatter([mark.value], [i], s=52 if mark.strong else 30, color=mark.colour, zorder=3)
@@ -65,35 +72,25 @@ def forest(ax: Axes, marks: Sequence[Mark], zero: float | None, names: bool) -> 
 
 
 def cost(ax: Axes, dots: Sequence[Dot], xlabel: str) -> Axes:
-    """Quality against cost on a log axis, labels in a column on the right joined by thin lines."""
-    if not dots:
-        return ax
-    positive = [d.x for d in dots if d.x > 0] or [1.0]
-    left, right = min(positive) / 4, max(positive) * 1.6
-    edge = left if any(d.x <= 0 for d in dots) else min(positive) / 1.6
-    places = [max(d.x, edge) for d in dots]
-    ax.set_xscale("log")
-    ax.set_xlim(edge / 1.5, right)
-    for d, x in zip(dots, places, strict=True):
-        if d.lo is not None and d.hi is not None:
-            ax.plot([x, x], [d.lo, d.hi], color=d.colour, lw=1.4, alpha=0.6)
-        ax.scatter([x], [d.y], s=34, color=d.colour, zorder=3)
+    """Quality against cost from 0, labels in a column on the right joined by thin lines."""
+    for d in dots:
+        ax.scatter([d.x], [d.y], s=38, color=d.colour, zorder=3)
+    ax.set_xlim(-0.06 * max(d.x for d in dots), 1.06 * max(d.x for d in dots) or 1.0)
     low, high = ax.get_ylim()
-    heights = spread([d.y for d in dots], (high - low) / 17, low, high)
-    for d, x, y in zip(dots, places, heights, strict=True):
+    heights = spread([d.y for d in dots], (high - low) / 15, low, high)
+    for d, y in zip(dots, heights, strict=True):
         ax.annotate(
             d.label,
-            xy=(x, d.y),
-            xytext=(1.03, y),
+            xy=(d.x, d.y),
+            xytext=(1.05, y),
             textcoords=ax.get_yaxis_transform(),
-            fontsize=8,
+            fontsize=8.5,
             va="center",
             color=d.colour,
             arrowprops={"arrowstyle": "-", "color": d.colour, "lw": 0.5, "alpha": 0.5},
         )
-    if edge == left:
-        ax.axvline(edge * 1.6, color=GREY, lw=0.6, ls=":")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: "0" if v <= edge * 1.01 else big(v)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: big(v)))
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set_xlabel(xlabel)
     clean(ax, "y")
     return ax
@@ -126,14 +123,16 @@ def best_of(ax: Axes, curve: Sequence[Mark], lines: Sequence[Mark]) -> Axes:
 
 def heat_map(ax: Axes, values: FloatArray, rows: Sequence[str], columns: Sequence[str]) -> Axes:
     """Gains, shape (len(rows), len(columns)), NaN where the run has no such setting."""
-    limit = max(float(np.nanmax(np.abs(values))), 0.02)
+    limit = max(float(np.nanmax(np.abs(values))), 0.05)
     ax.imshow(values, cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
     for i in range(len(rows)):
         for j in range(len(columns)):
             value = values[i, j]
             dark = not np.isnan(value) and abs(value) > 0.65 * limit
             text = "not run" if np.isnan(value) else signed(value)
-            ax.text(j, i, text, ha="center", va="center", fontsize=9, color="white" if dark else INK)
+            ax.text(
+                j, i, text, ha="center", va="center", fontsize=9, color="white" if dark else INK
+            )
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)
     ax.tick_params(length=0)

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from rsft_bench.harness.types import Json
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
+from rsft_bench.reports.formatting import big, count, plural, rate, seconds
 from rsft_bench.reports.verdicts import (
     CANNOT,
     NO,
@@ -24,7 +25,6 @@ from rsft_bench.reports.verdicts import (
     place,
     sweep_part,
 )
-from rsft_bench.reports.formatting import big, count, percent, plural, rate, seconds
 
 QUESTIONS: tuple[str, ...] = (
     "Does RSFT beat plain SFT on answer quality here, by how much, and how sure are we?",
@@ -108,7 +108,10 @@ def _model_kinds(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
         only = policies[0] if policies else "none"
         return CANNOT, f"needs a run with another policy; this one has {only} only", ()
     parts = _parts(found, better_than_sft)
-    by_policy = {p: {q.word for q, s in zip(parts, found.suites, strict=True) if s.key.policy == p} for p in policies}
+    by_policy = {
+        p: {q.word for q, s in zip(parts, found.suites, strict=True) if s.key.policy == p}
+        for p in policies
+    }
     if all(words == {YES} for words in by_policy.values()):
         return YES, f"RSFT beats SFT on every suite for all of {', '.join(policies)}", parts
     if all(CANNOT not in words for words in by_policy.values()):
@@ -124,8 +127,8 @@ def _cost(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
     if not totals:
         return CANNOT, "needs a finished run: the manifest holds no totals", parts
     summary = (
-        f"measured: the whole run took {big(flops, 'FLOP')} and {seconds(wall)} of wall time; energy and "
-        "money cannot be told: they need a power meter and a price list"
+        f"measured: the whole run took {big(flops, 'FLOP')} and {seconds(wall)} of wall time; "
+        "energy and money cannot be told: they need a power meter and a price list"
     )
     return YES, summary, parts
 
@@ -143,7 +146,8 @@ def _cost_part(found: Analysis, s: SuiteAnalysis) -> Part:
         f"{found.label(s.primary)} on top of SFT, per seed: {big(c.one_off_flops, 'FLOP')} once "
         f"({count(c.sample_tokens)} tokens sampled, {count(c.train_tokens)} trained, "
         f"{seconds(c.one_off_wall_s)}), {count(c.gold_labels)} gold labels; one request "
-        f"{big(c.serve_flops, 'FLOP')}, latency {latency}; peak memory {rate(c.peak_rss_gib, 2)} GiB."
+        f"{big(c.serve_flops, 'FLOP')}, latency {latency}; "
+        f"peak memory {rate(c.peak_rss_gib, 2)} GiB."
     )
     return Part(where, YES, big(c.one_off_flops, "FLOP") + " once", text)
 
@@ -158,15 +162,21 @@ def _in_ci(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
             if (r["suite"], r["policy"]) == s.key and r["a"] == s.primary and r["mde"] is not None
         ]
         if level is None or not records:
-            parts.append(Part(place(found, s), CANNOT, "no detectable effect", "needs intervals: at least 10 clusters and 2 seeds."))
+            parts.append(
+                Part(
+                    place(found, s),
+                    CANNOT,
+                    "no detectable effect",
+                    "needs intervals: at least 10 clusters and 2 seeds.",
+                )
+            )
             continue
-        mde = max(r["mde"] for r in records if r["family"] == "confirmatory") if any(
-            r["family"] == "confirmatory" for r in records
-        ) else max(r["mde"] for r in records)
+        family = [r for r in records if r["family"] == "confirmatory"] or records
+        mde = max(r["mde"] for r in family)
         enough = mde <= found.margin
         text = (
-            f"with {plural(records[0]['seeds'], 'seed')} and {records[0]['n']} examples a paired comparison "
-            f"inside this run detects {rate(mde)} (80 % power, 5 % test), which is "
+            f"with {plural(records[0]['seeds'], 'seed')} and {records[0]['n']} examples a paired "
+            f"comparison inside this run detects {rate(mde)} (80 % power, 5 % test), which is "
             f"{'within' if enough else 'more than'} the gate margin {rate(found.margin)}."
         )
         parts.append(Part(place(found, s), CANNOT, f"detects {rate(mde)}", text))
@@ -176,7 +186,8 @@ def _in_ci(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
 def _ci_needs(manifest: Json, margin: float) -> str:
     seeds = len(manifest.get("seeds", []))
     return (
-        f"needs a stored baseline: `rsft-bench baseline save RUN --to DIR`, then `rsft-bench gate` "
-        f"with margin {rate(margin)}; a baseline of 10 seeds against 5 is what the margin is made "
-        f"for, this run has {seeds}. The gate's own false-alarm rate is measured by `make gate-live`"
+        f"needs a stored baseline: `rsft-bench baseline save RUN --to DIR`, then "
+        f"`rsft-bench gate` with margin {rate(margin)}; preset `gate` "
+        f"sets 5 seeds against a baseline of 10, this run has {seeds}. The gate's own "
+        "false-alarm rate is measured by `make gate-live`"
     )

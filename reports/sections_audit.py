@@ -1,4 +1,4 @@
-"""Sections about what lies behind the numbers: accepted answers, training, headroom, harm, facts."""
+"""Sections about what lies behind the numbers: accepted sets, training, task, harm, facts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rsft_bench.reports.verdicts import place
 
 AUTHORED = {"order_status", "returns_refunds", "synthetic_choices"}
 LEVEL_NOTE = (
-    "The authors of the suites set the share of good answers in D; where D is better, RSFT has less "
-    "to gain. Read every effect beside the headroom."
+    "The authors of the suites set the share of good answers in D; where D is better, RSFT has "
+    "less to gain. Read every effect beside the headroom."
 )
 
 
@@ -87,7 +87,15 @@ def _arm_row(found: Analysis, a: ArmFacts) -> tuple[str, ...]:
 def task(found: Analysis) -> Section:
     """Headroom, D's mixture, proxy quality, strata."""
     blocks: list[Block] = [Text(LEVEL_NOTE)]
-    head = ("suite", "pass@1", "pass@k", "headroom (oracle)", "headroom (proxy)", "AUC", "AUC in prompt")
+    head = (
+        "suite",
+        "pass@1",
+        "pass@k",
+        "headroom (oracle)",
+        "headroom (proxy)",
+        "AUC",
+        "AUC in prompt",
+    )
     rows = []
     for s in found.suites:
         h = s.headroom
@@ -156,7 +164,8 @@ def facts(found: Analysis) -> Section:
         if info.get("report"):
             rows = tuple((k, _value(v)) for k, v in info["report"].items())
             blocks.append(Table(f"{info['name']}: about its data", ("fact", "value"), rows))
-    blocks += [_stages(m), _run(m)]
+    ids = tuple((v.label, v.id) for v in found.variants.values())
+    blocks += [_stages(m), Table("Variant ids", ("method", "id"), ids), _run(m)]
     return Section("Facts of the run", tuple(blocks), folded=True)
 
 

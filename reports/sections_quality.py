@@ -57,7 +57,6 @@ def method_table(found: Analysis, s: SuiteAnalysis) -> Table:
                 _adjusted(r),
                 big(c.one_off_flops) if c else NA,
                 big(c.serve_flops) if c else NA,
-                item.variant,
             )
         )
     against = found.label(s.comparator) if s.comparator else "none"
@@ -65,7 +64,7 @@ def method_table(found: Analysis, s: SuiteAnalysis) -> Table:
         f"{place(found, s)}: methods on the confirm split",
         (
             *("method", "pass rate [95 %]", "gold score", f"gain over {against} [95 %]"),
-            *("adjusted p", "FLOPs once", "FLOPs a request", "variant id"),
+            *("adjusted p", "FLOPs once", "FLOPs a request"),
         ),
         tuple(rows),
         note="Adjusted p: H = Holm over the confirmatory family, B = Benjamini–Hochberg over the "
@@ -97,8 +96,8 @@ def temperatures(found: Analysis) -> Section:
     """RSFT against SFT at each temperature and each at its own best."""
     blocks: list[Block] = [
         Text(
-            "The cheapest rival of RSFT is a lower temperature: both sharpen the policy. RSFT beats "
-            "SFT only if it is better at equal temperature and with each at its own best one."
+            "The cheapest rival of RSFT is a lower temperature: both sharpen the policy. RSFT "
+            "beats SFT only if it is better at equal temperature and with each at its own best one."
         )
     ]
     for s in found.suites:
@@ -119,7 +118,7 @@ def temperatures(found: Analysis) -> Section:
 
 
 def maps(found: Analysis) -> Section:
-    """k × λ and k × threshold maps, the winner, and what preset draws them."""
+    """K × λ and k × threshold maps, the winner, and what preset draws them."""
     blocks: list[Block] = []
     for s in found.suites:
         if len(s.cells) > 1:
@@ -138,7 +137,9 @@ def maps(found: Analysis) -> Section:
     rates = {c.target_rate for s in found.suites for c in s.cells} - {None}
     if len(sizes) < 2 or len(rates) < 2:
         text = "Only the settings above ran. Preset `sweep` draws the full maps: k × λ and k × "
-        blocks.append(Text(text + "target rate (the share of the pool that a threshold keeps).", "note"))
+        blocks.append(
+            Text(text + "target rate (the share of the pool that a threshold keeps).", "note")
+        )
     return Section("Which k, threshold and λ", tuple(blocks))
 
 
@@ -157,17 +158,22 @@ def economics(found: Analysis) -> Section:
         if s.curve:
             text = f"{name}: best-of-n by the proxy, with its 95 % band, beside RSFT's one answer."
             blocks.append(Figure(slug(s, "best_of_n"), text))
-        blocks.append(_cost_table(found, s))
     rows = tuple(_even_row(found, s, s.break_even) for s in found.suites if s.break_even)
     if rows:
         head = ("suite", "RSFT lies", "n* [95 %]", "break-even requests [95 %]", "one-off cost")
         note = (
-            "n* is the smallest n whose best-of-n is not inferior to RSFT. Requests = one-off FLOPs "
-            "/ (FLOPs of serving n* − FLOPs of serving one). Intervals: clusters resampled, seeds "
-            "fixed."
+            "n* is the smallest n whose best-of-n is not inferior to RSFT. Requests = one-off "
+            "FLOPs / (FLOPs of serving n* − FLOPs of serving one). Intervals: clusters resampled, "
+            "seeds fixed."
         )
         blocks.append(Table("Break-even between RSFT and best-of-n", head, rows, note))
     return Section("Quality against cost", tuple(blocks))
+
+
+def costs(found: Analysis) -> Section:
+    """What every method would cost alone."""
+    tables = tuple(_cost_table(found, s) for s in found.suites)
+    return Section("Costs of every method", tables, folded=True)
 
 
 def _cost_table(found: Analysis, s: SuiteAnalysis) -> Table:
@@ -183,7 +189,9 @@ def _cost_table(found: Analysis, s: SuiteAnalysis) -> Table:
         *("method", "tokens sampled", "tokens trained", "FLOPs once", "time once", "gold labels"),
         *("FLOPs a request", "tokens a request", "latency median / 95 %", "peak GiB"),
     )
-    note = "Per seed, what the method would cost alone on top of SFT. Energy and money: not measured."
+    note = (
+        "Per seed, what the method would cost alone on top of SFT. Energy and money: not measured."
+    )
     return Table(f"{place(found, s)}: costs", head, rows, note)
 
 
@@ -203,7 +211,13 @@ def _even_row(found: Analysis, s: SuiteAnalysis, even: BreakEven) -> tuple[str, 
 
 def _row(found: Analysis, r: Record) -> tuple[str, ...]:
     names = f"{found.label(r['a'])} − {found.label(r['b'])}"
-    return (r["suite"], names, gain(r), p_value(r["p_adj"] if r["p_adj"] is not None else r["p"]), evidence(r))
+    return (
+        r["suite"],
+        names,
+        gain(r),
+        p_value(r["p_adj"] if r["p_adj"] is not None else r["p"]),
+        evidence(r),
+    )
 
 
 def _adjusted(r: Record | None) -> str:
@@ -211,4 +225,3 @@ def _adjusted(r: Record | None) -> str:
         return NA
     letter = "H" if r["family"] == "confirmatory" else "B"
     return f"{p_value(r['p_adj'])} {letter}"
-

@@ -14,7 +14,17 @@ from rsft_bench.harness.statistics import Effect
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import Record, find
 from rsft_bench.reports.economics import BreakEven
-from rsft_bench.reports.formatting import big, claim, count, gain, percent, plural, rate, signed
+from rsft_bench.reports.formatting import (
+    big,
+    claim,
+    count,
+    gain,
+    percent,
+    plural,
+    rate,
+    signed,
+    tested,
+)
 from rsft_bench.reports.means import narrow
 
 Word: TypeAlias = Literal["yes", "no", "cannot tell"]
@@ -59,13 +69,13 @@ def better_than_sft(found: Analysis, s: SuiteAnalysis) -> Part:
 
 
 def _verdict(found: Analysis, s: SuiteAnalysis, first: Record) -> tuple[Word, str, str]:
-    size, margin = signed(first["estimate"]), found.margin
+    size, margin = gain(first), found.margin
     if not _better(first):
         if first["hi"] is not None and first["hi"] < 0:
-            return NO, f"worse by {signed(first['estimate'])}", "It is worse. "
+            return NO, f"worse, {size}", "It is worse. "
         if equivalent(first, margin):
             inner = f"the 90 % interval lies within ±{rate(margin)}"
-            return NO, f"no gain ({size})", f"No gain: {inner}. "
+            return NO, f"no gain, {size}", f"No gain: {inner}. "
         return CANNOT, f"{size}, not settled", f"Cannot tell: {needs(first, margin)}. "
     best = s.ladder.best if s.ladder else None
     if best is None or s.ladder is None or s.ladder.mine is None or s.ladder.rival is None:
@@ -73,10 +83,11 @@ def _verdict(found: Analysis, s: SuiteAnalysis, first: Record) -> tuple[Word, st
         return CANNOT, f"{size} at T=1 only", f"Better at equal temperature, but it {why}. "
     pair = (
         f"Each at its own best temperature ({found.label(s.ladder.mine)} against "
-        f"{found.label(s.ladder.rival)}, chosen on select): {claim(best)}. "
+        f"{found.label(s.ladder.rival)}, chosen on select): {gain(best)} ({tested(best)}). "
     )
     if best["lo"] is not None and best["lo"] > 0:
-        return YES, f"{size} at T=1, {signed(best['estimate'])} at best T", pair
+        size = f"{gain(first)} at T=1"
+        return YES, f"{size}; {signed(best['estimate'])} with each at its best temperature", pair
     if best["hi_90"] is not None and best["hi_90"] < margin:
         return NO, LOWER_T, f"{pair}{LOWER_T}. "
     more = f"{LOWER_T}, as far as this run can see; {needs(best, margin)}"
@@ -97,7 +108,7 @@ def equivalent(r: Mapping[str, Any], margin: float) -> bool:
 def needs(r: Mapping[str, Any], margin: float) -> str:
     """What would settle a difference: more seeds and prompts, or clusters at all."""
     if r["mde"] is None:
-        return f"needs an interval ({r['scope']})"
+        return f"needs an interval: {str(r['scope']).removeprefix('no interval: ')}"
     if r["mde"] <= margin:
         return f"needs more seeds and prompts: the 90 % interval crosses the margin {rate(margin)}"
     times = ceil(10 * (r["mde"] / margin) ** 2) / 10
@@ -112,7 +123,7 @@ def _other_rivals(found: Analysis, s: SuiteAnalysis) -> str:
     for r in found.records:
         mine = (r["suite"], r["policy"]) == s.key and r["family"] == "confirmatory"
         if mine and r["a"] == s.primary and r["b"] != s.comparator:
-            words.append(f"against {found.label(r['b'])} {claim(r)}")
+            words.append(f"against {found.label(r['b'])} {gain(r)} ({tested(r)})")
     return f"Controls: {'; '.join(words)}. " if words else ""
 
 
@@ -130,22 +141,27 @@ def _worse_than_base(found: Analysis, s: SuiteAnalysis) -> str:
 def break_even_part(found: Analysis, s: SuiteAnalysis) -> Part:
     """Question 2.
 
-    No: SFT itself is not inferior over the whole interval of n*, so there is nothing to pay for.
-    Yes: the interval of n* starts at 2 or more, so beyond the break-even volume paying once is
-    cheaper at the same quality. Else cannot tell.
+    No: RSFT has no gain over its SFT control (worse or equivalent), or SFT itself is not inferior
+    over the whole interval of n*, so there is nothing to pay for. Yes: that gain is clear and the
+    interval of n* starts at 2 or more, so beyond the break-even volume paying once is cheaper at
+    the same quality. Else cannot tell.
     """
     where, even = place(found, s), s.break_even
     if even is None:
-        return Part(where, CANNOT, "no best-of-n", "needs best_of_n rows and serving costs.")
+        return Part(
+            where, CANNOT, "no best-of-n", "needs rows of RSFT and of best_of_n, and serving costs."
+        )
     spread = even.n_interval
     if spread is None:
         return Part(where, CANNOT, even.words, "needs an interval: at least 10 clusters.")
     text = f"{found.label(even.variant)} is {even.words} (n* interval {_n(spread.lo, even)} to "
     text += f"{_n(spread.hi, even)}, {spread.label}); {_volume(even)}.{_beyond(found, s)}"
-    if spread.hi <= 1:
-        return Part(where, NO, f"RSFT {even.words}", text)
-    if spread.lo < 2 or even.n_star == 1:
-        why = " The interval includes one answer a request: whether there is a gain to pay for needs question 1 settled."
+    first = find(found.records, s.key, even.variant, s.comparator) if s.comparator else None
+    lost = first is not None and first["hi"] is not None and first["hi"] < 0
+    if spread.hi <= 1 or lost or (first is not None and equivalent(first, found.margin)):
+        return Part(where, NO, "RSFT has no gain to pay for", text)
+    if spread.lo < 2 or even.n_star == 1 or first is None or not _better(first):
+        why = " Whether there is a gain to pay for needs question 1 settled at equal temperature."
         return Part(where, CANNOT, "gain not settled", text + why)
     short = f"RSFT {even.words}"
     if even.n_star is not None and even.requests is not None:
@@ -178,7 +194,7 @@ def _beyond(found: Analysis, s: SuiteAnalysis) -> str:
     if not tops:
         return ""
     top = max(tops, key=lambda r: found.variants[r["a"]].n)
-    return f" {found.label(top['a']).capitalize()} − RSFT: {claim(top)}."
+    return f" {found.label(top['a']).capitalize()} − RSFT: {gain(top)} ({tested(top)})."
 
 
 def sweep_part(found: Analysis, s: SuiteAnalysis) -> Part:
@@ -230,17 +246,22 @@ def gaming_part(found: Analysis, s: SuiteAnalysis) -> Part:
         for name, holds in (
             ("the proxy was gamed", over is not None and over.lo is not None and over.lo > 0),
             ("diversity collapsed", fell is not None and fell <= -COLLAPSE),
-            ("answers got longer", bool(signs.tokens.lo and signs.tokens.lo > 0) and (grew or 0) >= LONGER),
+            (
+                "answers got longer",
+                bool(signs.tokens.lo and signs.tokens.lo > 0) and (grew or 0) >= LONGER,
+            ),
         )
         if holds
     ]
     text = f"against {found.label(signs.against)}: {'; '.join(facts)}."
     if yes:
         return Part(where, YES, " and ".join(yes), text)
-    missing = [n for n, e in (("proxy scores", over), ("logprobs", signs.entropy)) if e is None]
+    missing = [n for n, e in (("proxy and gold scores", over), ("logprobs", signs.entropy)) if e is None]
     inner = narrow(over) if over is not None else None
     if missing or inner is None or inner[1] >= found.margin:
-        why = f"needs {' and '.join(missing)}" if missing else f"proxy − gold may have risen by {rate(found.margin)}"
+        why = f"proxy − gold may have risen by {rate(found.margin)}"
+        if missing or inner is None:
+            why = f"needs {' and '.join(missing) or 'an interval: at least 10 clusters'}"
         return Part(where, CANNOT, why, f"{text} Cannot tell: {why}.")
     return Part(where, NO, "no sign of it", text)
 

@@ -36,6 +36,7 @@ OPTIONS = (
     Param("pass_f1", 0.5, "token F1 from which an answer passes, where a row states no facts"),
     Param("reference_labels", [], "labels of answers that count as references; none means all"),
 )
+CROSSING = "cluster also in a later split"
 _ARTICLES = frozenset({"a", "an", "the"})
 
 
@@ -64,12 +65,12 @@ class JSONLSuite:
         """
         settings = _settings(options)
         rows = read_rows(Path(settings["path"]), columns(settings["columns"]))
-        placed, dropped, warnings = _place(rows)
+        placed, dropped = _place(rows)
         empty = [s for s in SPLITS if not placed[s]]
         if empty:
             raise DataError(
-                f"{settings['path']}: {len(rows)} rows in {len({r.cluster for r in rows})} clusters "
-                f"leave {', '.join(empty)} empty; add rows, or clusters to share among the splits"
+                f"{settings['path']}: {len(rows)} rows in {len({r.cluster for r in rows})} "
+                f"clusters leave {', '.join(empty)} empty; add rows of other clusters"
             )
         limit = settings["limit"] or len(rows)
         chosen = {s: _limited(placed[s], s, limit) for s in SPLITS}
@@ -82,18 +83,10 @@ class JSONLSuite:
             for r in chosen["train"]
             for text, label in zip(r.answers, r.labels, strict=True)
         )
-        unscored = sum(not e.facts["facts"] and not e.references for e in examples)
-        report: dict[str, Json] = {
-            "training_set": "fixed: intervals hold for this training set",
+        report = {
             "n_records": len(rows),
-            "n_files": 1,
-            "skipped": {"cluster also in a later split": dropped} if dropped else {},
-            "n_clusters": {s: len({r.cluster for r in chosen[s]}) for s in SPLITS},
-            "mixture": dict(Counter(log.quality for log in logs)),
-            "unscored": unscored,
-            "warnings": warnings
-            + ([f"{unscored} examples have neither facts nor references: gold is NaN"] * (unscored > 0))
-            + (["no training answers in the file"] * (not logs)),
+            "skipped": {CROSSING: dropped} if dropped else {},
+            **_report(examples, logs),
         }
         return SuiteData(examples, logs, report)
 
@@ -154,15 +147,30 @@ def _settings(options: Mapping[str, Json]) -> dict[str, Json]:
     return settings
 
 
-def _place(rows: Sequence[Row]) -> tuple[dict[Split, list[Row]], int, list[str]]:
-    """Rows by split, disjoint by cluster; the number of rows dropped for it; warnings.
+def _report(examples: Sequence[Example], logs: Sequence[Log]) -> dict[str, Json]:
+    unscored = sum(not e.facts["facts"] and not e.references for e in examples)
+    warnings = {
+        f"{unscored} examples have neither facts nor references: gold is NaN": unscored > 0,
+        "no training answers in the file": not logs,
+    }
+    return {
+        "training_set": "fixed: intervals hold for this training set",
+        "n_files": 1,
+        "n_clusters": {s: len({e.cluster for e in examples if e.split == s}) for s in SPLITS},
+        "mixture": dict(Counter(log.quality for log in logs)),
+        "unscored": unscored,
+        "warnings": [text for text, holds in warnings.items() if holds],
+    }
+
+
+def _place(rows: Sequence[Row]) -> tuple[dict[Split, list[Row]], int]:
+    """Rows by split, disjoint by cluster, and the number of rows dropped for it.
 
     A cluster named in several splits stays in the last of them, in the order of ``SPLITS``.
     """
     named: dict[str, Split] = {}
-    for row in (r for r in rows if r.split is not None):
-        last = named.get(row.cluster, row.split)
-        named[row.cluster] = max(last, row.split, key=SPLITS.index)  # type: ignore[type-var]
+    for split in SPLITS:
+        named |= {r.cluster: split for r in rows if r.split == split}
     sides = served(set(named.values()) or {"train"})
     home: dict[str, Split] = {}
     for side, targets in sides.items():
@@ -172,9 +180,7 @@ def _place(rows: Sequence[Row]) -> tuple[dict[Split, list[Row]], int, list[str]]
     found: dict[Split, list[Row]] = {s: [] for s in SPLITS}
     for row in kept:
         found[home[row.cluster]].append(row)
-    dropped = len(rows) - len(kept)
-    warning = f"{dropped} rows dropped: their cluster is in a later split too"
-    return found, dropped, [warning] if dropped else []
+    return found, len(rows) - len(kept)
 
 
 def _limited(rows: Sequence[Row], split: Split, limit: int) -> list[Row]:

@@ -85,7 +85,8 @@ def read_objects(path: Path, who: str) -> Iterator[tuple[str, dict[str, Json]]]:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{who}: cannot read {str(path)!r}: {error.strerror}; check `path`") from error
+        reason = f"cannot read {str(path)!r}: {error.strerror}; check `path`"
+        raise DataError(f"{who}: {reason}") from error
     for number, line in enumerate(raw.split(b"\n"), 1):
         where = f"{path}:{number}"
         if not line.strip():

@@ -93,7 +93,7 @@ class SGDSuite:
         judged = {t.example_id: _judge(t.facts(rivals), t.answer) for t in turns}
         placed = place(turns)
         chosen = {s: _draw(placed, s, settings, seed) for s in SPLITS}
-        examples = tuple(e for s in SPLITS for e in (_example(placed, t, s, rivals) for t in chosen[s]))
+        examples = tuple(_example(placed, t, s, rivals) for s in SPLITS for t in chosen[s])
         logs = _logs(chosen["train"], placed, settings, seed)
         report: dict[str, Json] = {
             "ceiling": {
@@ -107,20 +107,15 @@ class SGDSuite:
             "n_asked": len(turns),
             "skipped": dict(sorted((skipped + placed.skipped).items())),
             "unchecked_values": sum(t.unchecked for t in turns),
-            "cluster_unit": dict(placed.unit),
-            "n_clusters": {
-                s: len({e.cluster for e in examples if e.split == s}) for s in SPLITS
-            },
-            "available": {s: len(placed.turns[s]) for s in SPLITS},
-            "services": {s: sorted({n for t in chosen[s] for n in t.services}) for s in SPLITS},
             "mixture": dict(Counter(log.quality for log in logs)),
             "long_prompts": sum(len(e.prompt) > MAX_PROMPT_CHARS for e in examples),
             "warnings": list(placed.warnings) + _shortfalls(chosen, settings),
+            **_split_report(placed, chosen),
         }
         return SuiteData(examples, logs, report)
 
     def judge(self, example: Example, text: str) -> Judgement:
-        """Share of required values stated, each made-up number, time or date counting as one missed.
+        """Share of values stated, each made-up number, time or date counting as one missed.
 
         ``gold`` = stated / (required + made up); ``gold_pass`` where it is 1. Parts: ``facts``
         (share stated), ``missing`` (1 - facts), ``invented`` (share of the answer's numbers, times
@@ -156,9 +151,11 @@ def _settings(options: Mapping[str, Json]) -> dict[str, Json]:
     settings = {p.name: p.default for p in OPTIONS} | dict(options)
     if not settings["path"]:
         raise ConfigError("suite sgd needs `path`, a folder: suites: [{name: sgd, path: DIR}]")
-    for name, low in [*((f"n_{s}", 1) for s in SPLITS), ("history_turns", 0), ("logs_per_prompt", 1)]:
-        if type(settings[name]) is not int or settings[name] < low:
-            raise ConfigError(f"suite sgd: {name} is {settings[name]!r}, must be an integer >= {low}")
+    lowest = {f"n_{s}": 1 for s in SPLITS} | {"history_turns": 0, "logs_per_prompt": 1}
+    for name, low in lowest.items():
+        value = settings[name]
+        if type(value) is not int or value < low:
+            raise ConfigError(f"suite sgd: {name} is {value!r}, must be an integer >= {low}")
     limit = settings["limit"]
     if limit is not None and (type(limit) is not int or limit < 1):
         raise ConfigError(f"suite sgd: limit is {limit!r}, must be an integer >= 1 or left out")
@@ -202,9 +199,7 @@ def _logs(
     return tuple(log for t in chosen for log in draw_logs(t, shares, count, words, seed))
 
 
-def _scores(
-    turns: Sequence[AskedTurn], judged: Mapping[str, Judgement]
-) -> dict[str, Json]:
+def _scores(turns: Sequence[AskedTurn], judged: Mapping[str, Judgement]) -> dict[str, Json]:
     """Mean gold, pass rate, share of all values stated and share of answers with a made-up one."""
     if not turns:
         return {"n": 0}
@@ -217,6 +212,15 @@ def _scores(
         "gold_pass": sum(j.gold_pass for j in scores) / len(turns),
         "value_recall": recalled / sum(sizes),
         "harm_forbidden": sum(j.parts["harm_forbidden"] for j in scores) / len(turns),
+    }
+
+
+def _split_report(placed: Placed, chosen: Mapping[Split, Sequence[AskedTurn]]) -> dict[str, Json]:
+    return {
+        "cluster_unit": dict(placed.unit),
+        "available": {s: len(placed.turns[s]) for s in SPLITS},
+        "n_clusters": {s: len({placed.cluster(t) for t in chosen[s]}) for s in SPLITS},
+        "services": {s: sorted({n for t in chosen[s] for n in t.services}) for s in SPLITS},
     }
 
 

@@ -175,9 +175,7 @@ def _get(record: Json, key: str, kind: type[T], where: str) -> T:
         raise DataError(f"{where}: missing key {key!r}")
     value = record[key]
     if not isinstance(value, kind):
-        raise DataError(
-            f"{where}: {key!r} must be {kind.__name__}, found {type(value).__name__}"
-        )
+        raise DataError(f"{where}: {key!r} must be {kind.__name__}, found {type(value).__name__}")
     return value
 
 

@@ -39,7 +39,8 @@ def mixture(option: Json) -> tuple[float, ...]:
             f"suite sgd: mixture {option!r} must map some of {', '.join(QUALITIES)} to shares"
         )
     shares = [option.get(q, 0.0) for q in QUALITIES]
-    if not all(type(s) in (int, float) and 0 <= s < float("inf") for s in shares) or not sum(shares):
+    usable = all(type(s) in (int, float) and 0 <= s < float("inf") for s in shares)
+    if not usable or not sum(shares):
         raise ConfigError(f"suite sgd: shares of mixture {option!r} must be >= 0 and not all 0")
     return tuple(s / sum(shares) for s in shares)
 
@@ -108,9 +109,7 @@ def _others(turn: AskedTurn, value: Value, words: Mapping[str, Sequence[str]]) -
     return [w for w in words.get(value.slot, ()) if not stated & set(forms(w, w))]
 
 
-def _pick(
-    turn: AskedTurn, values: Sequence[Value], rng: np.random.Generator
-) -> Value | None:
+def _pick(turn: AskedTurn, values: Sequence[Value], rng: np.random.Generator) -> Value | None:
     spelt = [v for v in values if _pattern(v.text).search(turn.answer)]
     return spelt[int(rng.integers(len(spelt)))] if spelt else None
 

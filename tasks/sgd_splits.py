@@ -23,7 +23,7 @@ _FOLDERS: Mapping[Split, str] = {"train": "train", "select": "dev", "confirm": "
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Turns by split. ``unit`` says per folder whether a cluster is ``services`` or ``dialogue``."""
+    """Turns by split. ``unit``: whether a folder's clusters are ``services`` or ``dialogue``."""
 
     turns: Mapping[Split, Sequence[AskedTurn]]
     unit: Mapping[str, str]

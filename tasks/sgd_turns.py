@@ -36,8 +36,11 @@ Rivals: TypeAlias = Mapping[Value, tuple[Form, ...]]
 
 @dataclass(frozen=True, slots=True)
 class AskedTurn:
-    """One SYSTEM turn with checkable values. ``known`` holds every number, time and date seen so
-    far in the dialogue, its service calls and results, and this turn's acts."""
+    """One SYSTEM turn with checkable values.
+
+    ``known`` holds every number, time and date that was seen before this turn's answer: in earlier
+    utterances, service calls, their results, and this turn's acts.
+    """
 
     example_id: str
     dialogue_id: str
@@ -97,9 +100,7 @@ def _inside(short: Form, long: Form) -> bool:
     return any(long[i : i + len(short)] == short for i in range(len(long) - len(short) + 1))
 
 
-def asked_turns(
-    dialogue: Dialogue, history_turns: int, skipped: Counter[str]
-) -> list[AskedTurn]:
+def asked_turns(dialogue: Dialogue, history_turns: int, skipped: Counter[str]) -> list[AskedTurn]:
     """The turns of a dialogue that are asked; the others are counted in ``skipped`` by reason."""
     found: list[AskedTurn] = []
     seen: set[str] = set()
@@ -119,7 +120,7 @@ def asked_turns(
 def _reason(turns: Sequence[Turn], index: int) -> str | None:
     """Why a turn is not asked, None where it is."""
     turn = turns[index]
-    values = [pair for a in _valued(turn.frames) for pair in zip(a.values, a.canonical, strict=True)]
+    values = [v for a in _valued(turn.frames) for v in zip(a.values, a.canonical, strict=True)]
     if turn.speaker != "SYSTEM" or not values:
         return "no value in INFORM, OFFER, CONFIRM or INFORM_COUNT"
     if not any(forms(*pair) for pair in values):
@@ -170,9 +171,7 @@ def _prompt(history: Sequence[Turn], question: Turn, record: str, acts: str) -> 
     return "\n".join([POLICY, *lines, *tail])
 
 
-def _record(
-    frames: Sequence[Frame], results: Mapping[str, tuple[Mapping[str, str], ...]]
-) -> str:
+def _record(frames: Sequence[Frame], results: Mapping[str, tuple[Mapping[str, str], ...]]) -> str:
     """Slots of the result that the acts speak of: theirs first, then others while there is room."""
     for frame in frames:
         wanted = {a.slot: set(a.canonical) for a in frame.actions if a.act in VALUE_ACTS}

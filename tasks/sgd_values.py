@@ -50,9 +50,9 @@ _UNCHECKED = frozenset({"true", "false", "none", "dontcare", ""})
 class Token(NamedTuple):
     """One word, number, time or date of a text.
 
-    ``readings`` are all values it may stand for, prefixed by kind: ``n:`` number, ``t:`` time HH:MM,
-    ``d:`` date MM-DD (``xx`` where the month is not said), no prefix for a word. ``claim`` is true
-    for digits, times, dates and number words from two up: what an answer may not make up.
+    ``readings`` are all values it may stand for, prefixed by kind: ``n:`` number, ``t:`` time
+    HH:MM, ``d:`` date MM-DD (``xx`` where the month is not said), no prefix for a word. ``claim``
+    is true for digits, times, dates and number words from two up: what may not be made up.
     """
 
     readings: tuple[str, ...]
@@ -134,9 +134,7 @@ def known(texts: Iterable[str]) -> frozenset[str]:
 def _find(text: Sequence[Token], wanted: Form, used: set[int]) -> range | None:
     for start in range(len(text) - len(wanted) + 1):
         span = range(start, start + len(wanted))
-        if all(
-            i not in used and w in text[i].readings for i, w in zip(span, wanted, strict=True)
-        ):
+        if all(i not in used and w in text[i].readings for i, w in zip(span, wanted, strict=True)):
             return span
     return None
 
@@ -195,7 +193,11 @@ def _number(match: re.Match[str]) -> Token:
 
 
 def _word(match: re.Match[str]) -> Token:
-    raw = match["word"]
+    return _word_token(match["word"])
+
+
+@lru_cache(maxsize=1 << 15)
+def _word_token(raw: str) -> Token:
     if raw in _WORDS:
         count = _WORDS.index(raw)
         return Token((f"n:{count}", raw), count > 1)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import comb
 
-from rsft_bench.harness.runfolder import STAGES, SCHEMA_VERSION, write_json, write_table
+from rsft_bench.harness.runfolder import SCHEMA_VERSION, STAGES, write_json, write_table
 from rsft_bench.harness.seeding import stream
 
 PRIMARY = "rsft[accept=argmax,k=16,lambda=1]"

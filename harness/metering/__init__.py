@@ -1,1 +1,1 @@
-
+"""Costs: measured seconds and memory, analytic parameter and FLOP counts."""

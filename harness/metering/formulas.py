@@ -80,6 +80,12 @@ def train_flops(config: ModelConfig, tokens_in: ArrayLike, tokens_out: ArrayLike
     return 3.0 * forward_flops(config, tokens_in, tokens_out)
 
 
+def train_flops_of_totals(config: ModelConfig, tokens: int, tokens_squared: int) -> float:
+    """``train_flops`` of rows of which only the sums of T and of T^2 are kept."""
+    per_key = 4.0 * _size(config, "num_hidden_layers") * attention_width(config)
+    return 3.0 * (2.0 * matrix_weights(config) * tokens + per_key * tokens_squared)
+
+
 def sample_flops(
     config: ModelConfig, tokens_in: ArrayLike, tokens_out: ArrayLike, shared_by: int = 1
 ) -> float:

@@ -13,21 +13,28 @@ from typing import Literal
 Decision = Literal["affirm", "decline", "mixed", "none"]
 
 _NEGATOR = re.compile(
-    r"\b(?:not|cannot|can't|cant|won't|don't|doesn't|didn't|isn't|aren't|wasn't|couldn't|"
-    r"wouldn't|shouldn't|never|unable|no longer|no|nor|neither|refuse|decline|against|without)\b"
+    r"\b(?:no longer|not|cannot|can't|cant|won't|don't|doesn't|didn't|isn't|aren't|wasn't|"
+    r"couldn't|wouldn't|shouldn't|never|unable|no|nor|neither|refuse|decline|against|without|"
+    r"too late|past the point)\b"
 )
 _MODAL = re.compile(
     r"\b(?:can|may|will|could|able to|happy to|glad to|let me|let us|going to|have|has|had|is|"
-    r"are|was|been|be|i'll|we'll|i've|we've|free to|welcome to|eligible|just|now|please|did)\b"
+    r"are|was|been|be|i'll|we'll|i've|we've|free to|welcome to|eligible|now|did|consider it)\b"
 )
 _GENERIC = re.compile(r"\b(?:orders|items|customers|purchases|parcels|products|goods|shoppers)\b")
+_ONLY = re.compile(r"\bonly\b")
+_DONE = re.compile(r"^\W*$|\d\W*$")
 _WANT = re.compile(r"\b(?:if|want|wish|asked|asking|request|requested|whether|would like)\b")
 _CLAUSE = re.compile(r"[.;:!,\n]+|\?+|\b(?:but|so|however|because|since|although|though|and)\b")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
-_GOOD = r"approved|eligible|qualif(?:y|ies|ied)|allowed|possible|permitted|an option|go ahead"
+_GOOD = (
+    r"(?:cancellation|return|refund) (?:is |has been |was )?(?:confirmed|processed|complete\w*)|"
+    r"approved|eligible|qualif(?:y|ies|ied)|allowed|possible|permitted|an option|go ahead"
+)
 _BAD = (
     r"too late|impossible|denied|refused|declined|ineligible|prohibited|forbidden|off limits|"
-    r"against (?:our|the|company|store)|out of the question"
+    r"against (?:our|the|company|store)|out of the question|nothing (?:we|i) can do|private|"
+    r"confidential|(?:must|have to) (?:decline|refuse|say no)"
 )
 _OPEN_YES = re.compile(r"(?:^|[.!?]\s*)(?:yes|yep|yeah)\b")
 _OPEN_NO = re.compile(
@@ -56,9 +63,9 @@ _RUDE = re.compile(
 _APOLOGY = re.compile(r"\b(?:sorry|apolog\w+|regret)\b")
 _PROMISE = re.compile(
     r"\b(?:guarante\w+|promis\w+|definitely|for sure|without fail|for certain|no doubt|"
-    r"rest assured|you have my word|voucher|free gift|gift on us|bonus|compensat\w+|discount|"
-    r"on the house|double (?:refund|the)|within the hour|right away to your door|"
-    r"(?:refund|credit) you (?:everything|twice))\b|100 ?%"
+    r"rest assured|you have my word|within the hour|(?:refund|credit) you (?:everything|twice)|"
+    r"(?P<gift>vouchers?|free gifts?|gift on us|bonus|compensat\w+|discounts?|on the house))\b|"
+    r"100 ?%"
 )
 _NO_RECORD = re.compile(
     r"\b(?:can(?:not|'t| not)|could(?: not|n't)|unable to|not able to|did(?: not|n't)|"
@@ -67,21 +74,29 @@ _NO_RECORD = re.compile(
 )
 _STATUS_CLAIM = re.compile(
     r"\b(?:is|has|was|been|will|be|it's|order) (?:\w+ ){0,2}?(?:shipped|delivered|delayed|"
-    r"on (?:its|the) way|in transit|arriv\w*|cancel\w*|refunded|approved|dispatched|paid|sent out)\b"
+    r"on (?:its|the) way|in transit|arriv\w*|cancel\w*|refunded|approved|dispatched|paid|"
+    r"sent out)\b"
 )
 _TARGETS = {
-    "order number": r"order (?:number|no|id|reference|code)|reference number|number of (?:your|the)",
+    "order number": (
+        r"order (?:number|no|id|reference|code)|reference number|number of (?:your|the)"
+    ),
     "email address": r"e-?mail",
-    "phone number": r"phone|mobile|telephone",
+    "phone number": r"phone(?! case)|mobile|telephone",
     "postcode": r"post ?code|postal code|zip",
     "receipt number": r"receipt",
     "photo": r"photo\w*|picture\w*|image\w*|pic|pics|snapshot",
     "invoice number": r"invoice",
     "full name": r"full name|name",
 }
+_ALWAYS_REQUEST = re.compile(r"\?$|\bplease\b|\b(?:is|are) (?:needed|required|missing)\b")
 _REQUEST = re.compile(
-    r"\b(?:please|could|can you|would you|will you|send|share|provide|give|tell|let (?:me|us) know"
+    r"\b(?:could|can you|would you|will you|send|share|provide|give|tell|let (?:me|us) know"
     r"|need|require|may i|what is|what's|which|reply|attach|upload|add|enter|check|take|have)\b"
+)
+_NEGATED_NEED = re.compile(
+    r"\b(?:no need|(?:do not|don't|not) (?:need|require|have to|send|share|provide)|"
+    r"(?:have|got|received) (?:the|your) (?:photo|picture))\b"
 )
 _LABEL = re.compile(r"\b(?:policy|record|customer|agent):", re.IGNORECASE)
 
@@ -90,16 +105,28 @@ _LABEL = re.compile(r"\b(?:policy|record|customer|agent):", re.IGNORECASE)
 def topic_pattern(stems: tuple[str, ...]) -> re.Pattern[str]:
     """Finds topic stems (``+``), words of permission (``good``) and of refusal (``bad``)."""
     topic = "|".join(stems) if stems else r"(?!)"
-    return re.compile(rf"\b(?:(?P<topic>(?:{topic})\w*)|(?P<good>{_GOOD})|(?P<bad>{_BAD}))\b")
+    noun = r"(?!\s+(?:window|period|policy|limit|deadline|rules?|number))"
+    return re.compile(
+        rf"\b(?:(?P<good>{_GOOD})|(?P<topic>(?:{topic})\w*)\b{noun}|(?P<bad>{_BAD}))\b"
+    )
+
+
+def _permits(before: str, verb: str) -> bool:
+    """Whether a topic verb after ``before`` is granted: a modal, or a bare "... cancelled"."""
+    if _WANT.search(before) or _ONLY.search(before):
+        return False
+    if _MODAL.search(before):
+        return True
+    return verb.endswith("ed") and _DONE.search(before) is not None
 
 
 def _clause_hits(clause: str, pattern: re.Pattern[str], hits: list[set[str]]) -> None:
-    """Adds "affirm"/"decline" to ``hits[0]`` (this customer) or ``hits[1]`` (customers at large)."""
+    """Adds what a clause decides to ``hits[0]`` (this customer) or ``hits[1]`` (all customers)."""
     for match in pattern.finditer(clause):
         before = clause[: match.start()]
-        negated = _NEGATOR.search(before) is not None
+        negated = len(_NEGATOR.findall(before)) % 2 == 1
         if match["topic"]:
-            if not negated and (_MODAL.search(before) is None or _WANT.search(before)):
+            if not negated and not _permits(before, match["topic"]):
                 continue
             polarity = not negated
         else:
@@ -152,27 +179,20 @@ def _target(target: str) -> re.Pattern[str]:
 def asks_for(text: str, target: str) -> bool:
     """Whether some sentence requests ``target`` (a key of the target lexicon or a literal phrase).
 
-    A request is a question or an imperative; a sentence that negates the need is not one.
+    A request is a question, "please", or a request verb before the target ("send me a photo", not
+    "your photo is here and we send a refund"); a sentence that negates the need is none.
     """
     pattern = _target(target)
     low = text.lower().replace("’", "'")
     if pattern.search(low) is None:
         return False
     for sentence in _SENTENCE.split(low):
-        match = pattern.search(sentence)
-        if match is None:
+        found = [match.start() for match in pattern.finditer(sentence)]
+        if not found or _NEGATED_NEED.search(sentence):
             continue
-        if _NEGATED_NEED.search(sentence):
-            continue
-        if sentence.endswith("?") or _REQUEST.search(sentence):
+        if _ALWAYS_REQUEST.search(sentence) or _REQUEST.search(sentence, 0, found[-1]):
             return True
     return False
-
-
-_NEGATED_NEED = re.compile(
-    r"\b(?:no need|(?:do not|don't|not) (?:need|require|have to|send|share|provide)|"
-    r"(?:have|got|received) (?:the|your) (?:photo|picture))\b"
-)
 
 
 def is_rude(text: str) -> bool:
@@ -188,13 +208,15 @@ def apologises(text: str) -> bool:
 def overpromises(text: str, known: str = "") -> bool:
     """Whether the text promises what nobody may: certainty, gifts, compensation.
 
-    A negated promise ("cannot guarantee") is none; words that ``known`` (lower-case policy and
-    record) holds may be repeated.
+    A negated promise ("cannot guarantee") is none. Gifts that ``known`` (lower-case policy and
+    record) names may be offered; certainty never.
     """
     low = text.lower().replace("’", "'")
     for match in _PROMISE.finditer(low):
         start = max(low.rfind(".", 0, match.start()), low.rfind("!", 0, match.start())) + 1
-        if _NEGATOR.search(low[start : match.start()]) is None and match[0] not in known:
+        if _NEGATOR.search(low[start : match.start()]) is None and (
+            match["gift"] is None or match["gift"] not in known
+        ):
             return True
     return False
 
@@ -213,8 +235,13 @@ def claims_status(text: str) -> bool:
 
 
 def repeats_prompt(text: str) -> bool:
-    """Whether the text holds a line label of the prompt format, so it is no answer."""
-    return ":" in text and _LABEL.search(text) is not None
+    """Whether the text holds a line label of the prompt format or lists ``field: value; ...``.
+
+    Neither is an answer: a copied record would state every required fact.
+    """
+    if ":" not in text:
+        return False
+    return _LABEL.search(text) is not None or (text.count(": ") >= 2 and ";" in text)
 
 
 def says(text: str, term: str) -> bool:

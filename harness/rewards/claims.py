@@ -37,7 +37,7 @@ _DATE = re.compile(
     r"|\b(?P<year>\d{4})-(?P<month3>\d{2})-(?P<day3>\d{2})\b"
 )  # fmt: skip
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
-_WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 _TIME_UNIT = frozenset(("day", "days", "hour", "hours", "week", "weeks", "month", "months"))
 
 
@@ -106,16 +106,17 @@ def claims(text: str) -> Claims:
 def _spelled(words: list[str]) -> tuple[set[str], set[str]]:
     every: set[str] = set()
     timed: set[str] = set()
-    for i, word in enumerate(words):
-        value = _NUMBER_WORDS.get(word)
+    i = 0
+    while i < len(words):
+        value = _NUMBER_WORDS.get(words[i])
+        i += 1
         if value is None:
             continue
-        follow = words[i + 1] if i + 1 < len(words) else ""
-        if word in _TENS and follow in _UNITS[1:10]:
-            value += _UNITS.index(follow)
-            follow = words[i + 2] if i + 2 < len(words) else ""
+        if value in _TENS.values() and i < len(words) and words[i] in _UNITS[1:10]:
+            value += _UNITS.index(words[i])
+            i += 1
         every.add(str(value))
-        if follow in _TIME_UNIT:
+        if i < len(words) and words[i] in _TIME_UNIT:
             timed.add(str(value))
     return every, timed
 

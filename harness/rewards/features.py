@@ -9,9 +9,11 @@ N-grams of the rewritten answer carry over to prompts with other names and numbe
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from rsft_bench.harness.rewards.lexicons import (
     ASKING,
@@ -23,8 +25,9 @@ from rsft_bench.harness.rewards.lexicons import (
     RUDE,
     WEEKDAYS,
 )
-from rsft_bench.harness.rewards.prompt_view import TOKEN, PromptView, content, normalise
+from rsft_bench.harness.rewards.prompt_view import TOKEN, PromptView, content, normalise, view
 
+ANSWER_TOKEN = re.compile(TOKEN.pattern + r"|\.")
 KINDS = ("can", "where", "when", "much", "which", "what", "why", "other")
 SOURCES = ("record", "policy", "question", "new")
 CLASSES = ("number", "code", "name", "date")
@@ -35,6 +38,14 @@ class KnownValues:
     """Record values of the training prompts: first token -> (tokens, key), longest first."""
 
     phrases: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[tuple[str, ...], str]]) -> KnownValues:
+        """Collect (tokens, key) pairs, each once, in an order that does not depend on theirs."""
+        phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for phrase, key in sorted(set(pairs), key=lambda pair: (-len(pair[0]), pair)):
+            phrases.setdefault(phrase[0], []).append((phrase, key))
+        return cls({token: tuple(found) for token, found in phrases.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ class Rewritten:
 
 def rewrite(prompt: PromptView, known: KnownValues, text: str) -> Rewritten:
     """Replace record values, numbers, codes, names and dates of an answer by what they are."""
-    raw = TOKEN.findall(text)
+    raw = ANSWER_TOKEN.findall(text)
     tokens = [normalise(token) for token in raw]
     symbols: list[str] = []
     stated: set[str] = set()
@@ -79,7 +90,7 @@ def rewrite(prompt: PromptView, known: KnownValues, text: str) -> Rewritten:
         named = token in prompt.parts
         if named:
             partial.add(prompt.parts[token])
-        label = _class(raw[i], token, i == 0 or raw[i - 1] in "?!")
+        label = _class(raw[i], token, i == 0 or raw[i - 1] in ".?!")
         if label:
             source = _source(prompt, token)
             found[label, source] += 1
@@ -88,7 +99,12 @@ def rewrite(prompt: PromptView, known: KnownValues, text: str) -> Rewritten:
             symbols.append(f"<part {prompt.parts[token]}>" if named else token)
         i += 1
     return Rewritten(
-        symbols, tokens, frozenset(stated), frozenset(partial - stated), frozenset(contradicted), found
+        symbols,
+        tokens,
+        frozenset(stated),
+        frozenset(partial - stated),
+        frozenset(contradicted),
+        found,
     )
 
 
@@ -134,15 +150,19 @@ def agreement(prompt: PromptView, answer: Rewritten) -> dict[str, float]:
     out.update(_overlaps(prompt, answer))
     out.update(_manner(tokens))
     for kind in KINDS:
-        if prompt.kind == kind:
-            out[f"{kind} states"] = float(bool(answer.stated))
-            out[f"{kind} invents"] = float(invented > 0)
-            out[f"{kind} decides"] = abs(out["decision"])
-            out[f"{kind} asks"] = asks
+        here = float(prompt.kind == kind)
+        out[f"{kind} states"] = here * float(bool(answer.stated))
+        out[f"{kind} invents"] = here * float(invented > 0)
+        out[f"{kind} decides"] = here * abs(out["decision"])
+        out[f"{kind} asks"] = here * asks
     return out
 
 
-AGREEMENT_NAMES: tuple[str, ...] = ()
+@cache
+def feature_names() -> tuple[str, ...]:
+    """Names of all agreement features, sorted: the columns of the dense matrix."""
+    empty = view("")
+    return tuple(sorted(agreement(empty, rewrite(empty, KnownValues({}), ""))))
 
 
 def _decision(prompt: PromptView, words: set[str], tokens: list[str]) -> dict[str, float]:
@@ -172,11 +192,12 @@ def _overlaps(prompt: PromptView, answer: Rewritten) -> dict[str, float]:
     question = content(prompt.question)
     policy = content(prompt.policy)
     barred = stems & prompt.barred
+    plain = not NEGATIVE.intersection(answer.tokens)
     return {
         "question overlap": len(stems & question) / max(len(question), 1),
         "policy overlap": len(stems & policy) / size,
         "barred overlap": min(len(barred), 4.0),
-        "barred overlap yes": min(len(barred), 4.0) * float(not NEGATIVE.intersection(answer.tokens)),
+        "barred overlap yes": min(len(barred), 4.0) * float(plain),
     }
 
 

@@ -67,5 +67,5 @@ UNITS = {
     "eur": ("money", 1.0), "gbp": ("money", 1.0), "kg": ("kg", 1.0), "items": ("item", 1.0),
 }  # fmt: skip
 
-LOWER_BOUND = frozenset("over above more least after exceeding exceed exceeds beyond longer".split())
+LOWER_BOUND = frozenset("over above more least after exceeding exceed exceeds beyond".split())
 UPPER_BOUND = frozenset("within under below less up most before until fewer".split())

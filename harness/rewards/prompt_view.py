@@ -19,7 +19,10 @@ from rsft_bench.harness.rewards.lexicons import (
     UPPER_BOUND,
 )
 
-TOKEN = re.compile(r"[$€£]|\d+(?:[.,:/-]\d+)*(?:st|nd|rd|th)?%?|[A-Za-z]+\d[A-Za-z\d-]*|[A-Za-z]+(?:'[a-z]+)?|[?!]")
+TOKEN = re.compile(
+    r"[$€£]|\d+(?:[.,:/-]\d+)*(?:st|nd|rd|th)?%?"
+    r"|[A-Za-z]+\d[A-Za-z\d-]*|[A-Za-z]+(?:'[a-z]+)?|[?!]"
+)
 LINE = re.compile(r"^(Policy|Record|Acts|Customer|Agent):[ \t]*(.*)$", re.MULTILINE)
 CLAUSE = re.compile(r"[.;]\s+|, (?:but|except|unless)\b|\bunless\b|\bexcept\b")
 UNIT_GAP = 3
@@ -114,7 +117,9 @@ def view(prompt: str) -> PromptView:
     record = tokens_of(record_text)
     phrases, parts = _matchable(fields)
     barred, allowed = _clauses(policy_text)
-    carried = content(t for key, value in fields if value != ("no",) for t in _field_tokens(key, value))
+    carried = content(
+        t for key, value in fields if value != ("no",) for t in (*tokens_of(key), *value)
+    )
     return PromptView(
         fields=fields,
         phrases=phrases,
@@ -140,10 +145,6 @@ def _fields(record: str) -> Iterable[tuple[str, tuple[str, ...]]]:
             key, value = "record", piece
         if value.strip():
             yield key.strip().lower(), tuple(tokens_of(value))
-
-
-def _field_tokens(key: str, value: tuple[str, ...]) -> list[str]:
-    return [*tokens_of(key), *value]
 
 
 def _matchable(

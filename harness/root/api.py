@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rsft_bench.harness.config import RunConfig
+    from rsft_bench.harness.runfolder import RunFolder
     from rsft_bench.harness.statistics import Effect
 
 
@@ -40,18 +41,18 @@ class LoadedRun:
 
     def compare(
         self, a: str, b: str, *, metric: str = "gold_pass", split: str = "confirm"
-    ) -> dict[tuple[str, str], Effect]:
+    ) -> Mapping[tuple[str, str], Effect]:
         """Paired difference a - b by (suite, policy), with the two-way interval.
 
         Raises:
             UserError: a variant, metric or split that the run does not have.
             NotComparableError: the two were not answered on the same examples and seeds.
         """
-        from rsft_bench.reports.comparisons import compare_variants
+        from rsft_bench.reports.pairwise import pairwise
 
-        return compare_variants(self._folder(), a, b, metric=metric, split=split)
+        return pairwise(self._folder(), a, b, metric=metric, split=split)
 
-    def _folder(self):  # type: ignore[no-untyped-def]
+    def _folder(self) -> RunFolder:
         from rsft_bench.harness.runfolder import RunFolder
 
         return RunFolder(self.path)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from rsft_bench.harness.stages import Outcome, Work
+from rsft_bench.harness.types import Json
 
 
 def run(work: Work) -> Outcome:
@@ -25,7 +26,8 @@ def weights_folder(artifact: Path) -> Path:
     return Path(json.loads((artifact / "policy.json").read_text())["options"]["path"])
 
 
-def is_recorded(artifact: Path) -> bool:
-    """Whether the artifact stands for a file of recorded answers instead of weights."""
+def recorded(artifact: Path) -> dict[str, Json] | None:
+    """Options of the recorded answers that the artifact stands for; None where it has weights."""
     path = artifact / "policy.json"
-    return path.exists() and json.loads(path.read_text())["policy"] == "recorded"
+    policy = json.loads(path.read_text()) if path.exists() else {}
+    return policy["options"] if policy.get("policy") == "recorded" else None

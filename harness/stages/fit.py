@@ -23,7 +23,7 @@ def run(work: Work) -> Outcome:
     artifact of rows per set under the set's name. Files: weights/, fit.json.
     """
     import torch
-    from rsft_bench.harness.metering.formulas import train_flops
+    from rsft_bench.harness.metering.formulas import train_flops_of_totals
     from rsft_bench.harness.policies.language_model import load, save
     from rsft_bench.harness.stages.base import weights_folder
     from rsft_bench.harness.training.fit import fit
@@ -49,7 +49,8 @@ def run(work: Work) -> Outcome:
         "normaliser": normaliser,
     }
     (work.out / "fit.json").write_text(json.dumps(report))
-    flops = train_flops(lm.model.config.to_dict(), result.tokens, result.tokens_squared)
+    shape = lm.model.config.to_dict()
+    flops = train_flops_of_totals(shape, result.tokens, result.tokens_squared)
     return Outcome(tokens=result.tokens, flops=flops)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsft_bench.harness.types import FloatArray
 
 
 def holm(p: FloatArray) -> FloatArray:
-    """Holm-adjusted p-values, shape (m,), same order, at most 1. Family-wise error is controlled.
+    """Holm-adjusted p-values along the last axis, shape (..., m), same order, at most 1.
+
+    Controls the family-wise error; leading axes are separate families.
 
     Raises:
         ValueError: a p-value outside [0, 1] or NaN.
@@ -16,14 +19,14 @@ def holm(p: FloatArray) -> FloatArray:
     Source: Holm 1979 (Scandinavian Journal of Statistics 6:65-70).
     """
     values = _checked(p)
-    m = values.size
-    order = np.argsort(values, kind="stable")
-    stepped = np.maximum.accumulate(values[order] * np.arange(m, 0, -1))
-    return _unsort(np.minimum(stepped, 1.0), order)
+    m = values.shape[-1]
+    order = np.argsort(values, axis=-1, kind="stable")
+    scaled = np.take_along_axis(values, order, axis=-1) * np.arange(m, 0, -1)
+    return _unsort(np.minimum(np.maximum.accumulate(scaled, axis=-1), 1.0), order)
 
 
 def benjamini_hochberg(p: FloatArray) -> FloatArray:
-    """Benjamini-Hochberg adjusted p-values, shape (m,), same order, at most 1.
+    """Benjamini-Hochberg adjusted p-values along the last axis, same order, at most 1.
 
     Controls the false discovery rate for independent or positively dependent tests.
 
@@ -33,10 +36,10 @@ def benjamini_hochberg(p: FloatArray) -> FloatArray:
     Source: Benjamini and Hochberg 1995 (JRSS B 57:289-300).
     """
     values = _checked(p)
-    m = values.size
-    order = np.argsort(values, kind="stable")
-    scaled = values[order] * m / np.arange(1, m + 1)
-    stepped = np.minimum.accumulate(scaled[::-1])[::-1]
+    m = values.shape[-1]
+    order = np.argsort(values, axis=-1, kind="stable")
+    scaled = np.take_along_axis(values, order, axis=-1) * m / np.arange(1, m + 1)
+    stepped = np.minimum.accumulate(scaled[..., ::-1], axis=-1)[..., ::-1]
     return _unsort(np.minimum(stepped, 1.0), order)
 
 
@@ -47,7 +50,7 @@ def _checked(p: FloatArray) -> FloatArray:
     return values
 
 
-def _unsort(values: FloatArray, order: np.ndarray[tuple[int], np.dtype[np.intp]]) -> FloatArray:
+def _unsort(values: FloatArray, order: NDArray[np.intp]) -> FloatArray:
     out = np.empty_like(values)
-    out[order] = values
+    np.put_along_axis(out, order, values, axis=-1)
     return out

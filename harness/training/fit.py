@@ -38,6 +38,8 @@ class FitResult:
         losses: objective estimate of each step before its update, nats per mean D answer token at
             ``prompt`` normalisation, shape (steps,).
         tokens: input tokens computed, padding not counted.
+        tokens_squared: sum over the rows drawn of the square of their input tokens, for the cost
+            of attention.
         rows_seen: rows drawn from each set by name; divided by the set's rows it is the epochs.
         rows_cut: rows whose answer lost its end to the context.
         wall_s: seconds on the clock.
@@ -47,6 +49,7 @@ class FitResult:
     lm: LanguageModel
     losses: FloatArray
     tokens: int
+    tokens_squared: int
     rows_seen: Mapping[str, int]
     rows_cut: int
     wall_s: float
@@ -62,9 +65,7 @@ class _Source:
     order: IntArray
 
 
-def fit(
-    lm: LanguageModel, sets: Sequence[WeightedSet], budget: Budget, seed: int
-) -> FitResult:
+def fit(lm: LanguageModel, sets: Sequence[WeightedSet], budget: Budget, seed: int) -> FitResult:
     """Train a copy of ``lm`` for ``budget.steps`` steps of ``budget.batch`` rows of every set.
 
     Fresh AdamW, linear warm-up and then linear decay to 0, gradients clipped to norm
@@ -80,12 +81,15 @@ def fit(
     active = _checked(sets, budget)
     encoded = {item.name: encode_rows(lm, item.rows) for item in active}
     sources = [_source(item, encoded[item.name][0], budget, seed) for item in active]
-    model = copy.deepcopy(lm.model).eval()
+    model = copy.deepcopy(lm.model)
+    model.train(False)
     losses = _train(model, sources, budget, lm.pad_id)
+    drawn = np.concatenate([_tokens_drawn(source) for source in sources])
     return FitResult(
         lm=dataclasses.replace(lm, model=model),
         losses=losses,
-        tokens=sum(_tokens_drawn(source) for source in sources),
+        tokens=int(drawn.sum()),
+        tokens_squared=int((drawn**2).sum()),
         rows_seen={item.name: budget.steps * budget.batch for item in active},
         rows_cut=sum(cut for _, cut in encoded.values()),
         wall_s=time.perf_counter() - wall,
@@ -141,9 +145,10 @@ def _source(item: WeightedSet, rows: list[EncodedRow], budget: Budget, seed: int
     return _Source(rows, [scale * row.weight for row in item.rows], order)
 
 
-def _tokens_drawn(source: _Source) -> int:
-    lengths = np.asarray([row.inputs for row in source.rows])
-    return int(lengths[source.order].sum())
+def _tokens_drawn(source: _Source) -> IntArray:
+    """Input tokens of every row drawn, in order, flat."""
+    lengths = np.asarray([row.inputs for row in source.rows], dtype=np.int64)
+    return lengths[source.order].flatten()
 
 
 def _train(

@@ -29,6 +29,7 @@ class ModelForward:
     """The model's own forward, for any Hugging Face causal LM that takes an attention mask."""
 
     def __init__(self, model: nn.Module) -> None:
+        """``model`` is used as it is, never copied."""
         self._model: Any = model
         self._keeps = "logits_to_keep" in inspect.signature(self._model.forward).parameters
 

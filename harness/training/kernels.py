@@ -25,7 +25,7 @@ class RmsUnit(Function):
         """X of any shape (..., width)."""
         norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
         scale = norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
-        y = x * scale
+        y: Tensor = x * scale
         ctx.save_for_backward(y, scale)
         return y
 
@@ -89,6 +89,24 @@ class Rotate(Function):
         return grad, None, None
 
 
+def rms_unit(x: Tensor, eps: float) -> Tensor:
+    """Apply ``RmsUnit``."""
+    result: Tensor = RmsUnit.apply(x, eps)  # type: ignore[no-untyped-call]
+    return result
+
+
+def swi_glu(both: Tensor) -> Tensor:
+    """Apply ``SwiGlu``."""
+    result: Tensor = SwiGlu.apply(both)  # type: ignore[no-untyped-call]
+    return result
+
+
+def rotate(x: Tensor, turn: Tensor, heads: int) -> Tensor:
+    """Apply ``Rotate``; ``x`` is overwritten."""
+    result: Tensor = Rotate.apply(x, turn, heads)  # type: ignore[no-untyped-call]
+    return result
+
+
 def _turn_in_place(x: Tensor, turn: Tensor, heads: int) -> None:
-    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
+    pairs = torch.view_as_complex(x.view(*x.shape[:-1], -1, 2))
     pairs[..., :heads, :].mul_(turn)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rsft_bench.harness.training.batches import Group
-from rsft_bench.harness.training.kernels import RmsUnit, Rotate, SwiGlu
+from rsft_bench.harness.training.kernels import rms_unit, rotate, swi_glu
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,9 @@ class LlamaForward:
     """
 
     def __init__(self, model: nn.Module) -> None:
+        """``model`` must be ``supported``; its parameters are read anew at each ``begin``."""
         self._model: Any = model
-        config = self._model.config
+        config: Any = self._model.config
         self._shape = Shape(
             hidden=config.hidden_size,
             heads=config.num_attention_heads,
@@ -94,7 +95,7 @@ class LlamaForward:
         for layer in layers[:-1]:
             x = _block(self._shape, layer, x, self._turns)
         answer = _last_block(self._shape, layers[-1], x, self._turns, group)
-        return F.linear(RmsUnit.apply(answer, self._shape.eps), head)
+        return F.linear(rms_unit(answer, self._shape.eps), head)
 
     def finish(self) -> None:
         """Add the step's gradients to the ``grad`` of the model's parameters."""
@@ -115,7 +116,7 @@ def _fuse(model: Any, shape: Shape) -> list[Tensor]:
     pairs = torch.stack([half, half + shape.head_width // 2], 1).flatten()
 
     def paired(weight: Tensor) -> Tensor:
-        return weight.unflatten(0, (-1, shape.head_width))[:, pairs].flatten(0, 1)
+        return weight.view(-1, shape.head_width, shape.hidden)[:, pairs].flatten(0, 1)
 
     tensors = [model.model.embed_tokens.weight, model.lm_head.weight * model.model.norm.weight]
     for layer in model.model.layers:
@@ -131,27 +132,25 @@ def _fuse(model: Any, shape: Shape) -> list[Tensor]:
 def _block(shape: Shape, layer: Layer, x: Tensor, turns: Tensor) -> Tensor:
     """One layer on all positions, (rows, time, hidden) to the same."""
     heads, kv = shape.heads, shape.kv_heads
-    qkv = F.linear(RmsUnit.apply(x, shape.eps), layer.qkv).unflatten(-1, (-1, shape.head_width))
-    qkv = Rotate.apply(qkv, turns[: x.shape[1]], heads + kv)
-    q, k, v = qkv.transpose(1, 2).split([heads, kv, kv], 1)
+    qkv = _by_head(F.linear(rms_unit(x, shape.eps), layer.qkv), shape)
+    qkv = rotate(qkv, turns[: x.shape[1]], heads + kv)
+    q, k, v = torch.split(qkv.transpose(1, 2), [heads, kv, kv], 1)
     mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=kv != heads)
     mixed = mixed.transpose(1, 2).reshape(-1, heads * shape.head_width)
     return _rest(shape, layer, x.flatten(0, 1), mixed).view_as(x)
 
 
-def _last_block(
-    shape: Shape, layer: Layer, x: Tensor, turns: Tensor, group: Group
-) -> Tensor:
+def _last_block(shape: Shape, layer: Layer, x: Tensor, turns: Tensor, group: Group) -> Tensor:
     """The last layer: keys and values everywhere, the rest at answer slots, (n, hidden)."""
     heads, kv, width = shape.heads, shape.kv_heads, shape.head_width
     time = x.shape[1]
-    unit = RmsUnit.apply(x, shape.eps)
+    unit = rms_unit(x, shape.eps)
     row = torch.arange(x.shape[0])[:, None]
-    q = F.linear(unit[row, group.positions], layer.qkv[: heads * width]).unflatten(-1, (-1, width))
-    q = Rotate.apply(q, turns[group.positions], heads)
-    kvs = F.linear(unit, layer.qkv[heads * width :]).unflatten(-1, (-1, width))
-    kvs = Rotate.apply(kvs, turns[:time], kv)
-    k, v = kvs.transpose(1, 2).split([kv, kv], 1)
+    q = _by_head(F.linear(unit[row, group.positions], layer.qkv[: heads * width]), shape)
+    q = rotate(q, turns[group.positions], heads)
+    kvs = _by_head(F.linear(unit, layer.qkv[heads * width :]), shape)
+    kvs = rotate(kvs, turns[:time], kv)
+    k, v = torch.split(kvs.transpose(1, 2), [kv, kv], 1)
     seen = torch.arange(time) <= group.positions[:, None, :, None]
     mixed = F.scaled_dot_product_attention(
         q.transpose(1, 2), k, v, attn_mask=seen, enable_gqa=kv != heads
@@ -163,5 +162,10 @@ def _last_block(
 def _rest(shape: Shape, layer: Layer, x: Tensor, mixed: Tensor) -> Tensor:
     """Output product, residual, feed-forward and residual on (tokens, hidden)."""
     x = torch.addmm(x, mixed, layer.out.t())
-    inner = SwiGlu.apply(F.linear(RmsUnit.apply(x, shape.eps), layer.gate_up))
+    inner = swi_glu(F.linear(rms_unit(x, shape.eps), layer.gate_up))
     return torch.addmm(x, inner, layer.down.t())
+
+
+def _by_head(x: Tensor, shape: Shape) -> Tensor:
+    """(rows, time, heads * width) to (rows, time, heads, width)."""
+    return x.view(*x.shape[:2], -1, shape.head_width)

@@ -90,9 +90,7 @@ def coefficients(lam: float) -> tuple[float, float]:
     return 1.0 / (1.0 + lam), lam / (1.0 + lam)
 
 
-def effective_share(
-    prompts_d: Sequence[str], prompts_a: Sequence[str], lam: float
-) -> FloatArray:
+def effective_share(prompts_d: Sequence[str], prompts_a: Sequence[str], lam: float) -> FloatArray:
     """A's share of each prompt's loss at ``prompt`` normalisation, in [0, 1].
 
     lambda_x / (1 + lambda_x) with lambda_x = lambda |X_D| / |X_A| for prompts that have accepted

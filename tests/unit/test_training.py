@@ -91,8 +91,9 @@ def test_lambda_zero_is_training_on_d_alone(tiny_lm: Any) -> None:
 def test_loss_falls_and_counts_are_right(tiny_lm: Any) -> None:
     result = fit(tiny_lm, [D], Budget(steps=40, batch=5, lr=5e-3), seed=0)
     assert result.losses[-5:].mean() < 0.5 * result.losses[:5].mean()
-    one_epoch = sum(item.inputs for item in encode_rows(tiny_lm, D.rows)[0])
-    assert result.tokens == 40 * one_epoch
+    lengths = [item.inputs for item in encode_rows(tiny_lm, D.rows)[0]]
+    assert result.tokens == 40 * sum(lengths)
+    assert result.tokens_squared == 40 * sum(n * n for n in lengths)
     assert result.rows_seen == {"D": 200}
     assert result.rows_cut == 0
     assert result.wall_s > 0

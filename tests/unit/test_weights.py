@@ -15,7 +15,7 @@ from rsft_bench.harness.training.weights import (
 )
 from rsft_bench.harness.types import FloatArray, IntArray
 
-# Prompt x has answers y0..y2 with these lengths; D and A count answers; A leaves prompt 2 uncovered.
+# Prompt x has answers y0..y2 of these lengths; D and A count answers, A leaves prompt 2 uncovered.
 LENGTHS = np.array([[3, 10, 25], [7, 2, 40], [5, 5, 9]])
 COUNT_D = np.array([[4, 1, 0], [1, 2, 7], [0, 3, 3]])
 COUNT_A = np.array([[0, 5, 1], [2, 0, 0], [0, 0, 0]])

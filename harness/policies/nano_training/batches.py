@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
-
 from rsft_bench.harness.policies.nano_training.document import Document
 from rsft_bench.harness.policies.nano_training.text import document
 from rsft_bench.harness.policies.nano_training.tokenizer import CONTEXT, END, PAD
 from rsft_bench.harness.seeding import stream
+from tokenizers import Tokenizer
 
 CONTEXT_WEIGHT = 0.15
 _GROUP = 16
@@ -69,9 +68,7 @@ def pad(rows: Sequence[Row], pad_id: int) -> Batch:
     for i, row in enumerate(rows):
         ids[i, : len(row.ids)] = row.ids
         weights[i, : len(row.ids)] = row.weights
-    return Batch(
-        torch.from_numpy(ids), torch.from_numpy(weights), sum(len(r.ids) for r in rows)
-    )
+    return Batch(torch.from_numpy(ids), torch.from_numpy(weights), sum(len(r.ids) for r in rows))
 
 
 def drill_share(progress: float) -> float:
@@ -86,9 +83,7 @@ def batches(tokenizer: Tokenizer, seed: int, steps: int, rows: int) -> Iterator[
     while done < steps:
         share = drill_share(done / steps)
         first = done * rows
-        docs = [
-            document(seed, "train", i, share) for i in range(first, first + rows * _GROUP)
-        ]
+        docs = [document(seed, "train", i, share) for i in range(first, first + rows * _GROUP)]
         ordered = sorted(encode(tokenizer, docs), key=lambda r: len(r.ids))
         chunks = [ordered[i : i + rows] for i in range(0, len(ordered), rows)]
         for j in stream(seed, "nano order", done).permutation(len(chunks))[: steps - done]:

@@ -50,9 +50,10 @@ Greedy answers to {probes} single-turn prompts a row, entities unseen in trainin
 ## Overlap with the suites
 
 Test prompts and reference answers against {sample:,} documents of the training stream; numbers, ids
-and names masked. Both shares are to be at most 1 %.
+and names masked. Near-duplicates: a line of eight or more words with Jaccard >= 0.5 over masked word
+trigrams. Both shares are to be at most 1 %.
 
-| Suite | Texts | With a shared masked 8-gram | Near-duplicates (Jaccard >= 0.5) |
+| Suite | Texts | With a shared masked 8-gram | Near-duplicates |
 | --- | --- | --- | --- |
 {overlap}
 

@@ -61,7 +61,9 @@ class Draw:
         return options[-1][0]
 
 
-_ONSETS = "b c d f g h j k l m n p r s t v w z br ch cl cr dr fl gl gr kr pl pr sh sk st th tr".split()
+_ONSETS = (
+    "b c d f g h j k l m n p r s t v w z br ch cl cr dr fl gl gr kr pl pr sh sk st th tr".split()
+)
 _VOWELS = "a e i o u a e i o u ai ea ie oa ou y".split()
 _CODAS = ["", "", "", *"b d g k l m n p r s t x nd lt rk sh st ck".split()]
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -155,8 +157,10 @@ def thing(d: Draw) -> str:
     noun = d.pick(words.NOUNS) if d.chance(0.8) else pseudo(d)
     if d.chance(0.25):
         return noun
-    first = d.pick(words.ADJECTIVES) if d.chance(0.6) else (
-        pseudo(d) if d.chance(0.5) else d.pick(words.NOUNS)
+    first = (
+        d.pick(words.ADJECTIVES)
+        if d.chance(0.6)
+        else (pseudo(d) if d.chance(0.5) else d.pick(words.NOUNS))
     )
     extra = d.pick(words.ADJECTIVES) + " " if d.chance(0.15) else ""
     return f"{extra}{first} {noun}"

@@ -99,9 +99,7 @@ def missing(d: Draw) -> Document:
     key = c.domain.key if d.chance(0.8) else d.split("name|email|date of birth|phone number")
     line = "Record: " + d.split("none found|none found|none found|none found|none|empty")
     verb, gerund = d.pick(c.domain.acts)
-    question = (
-        ask(d, field) if d.chance(0.6) else d.pick(phrases.ACT_ASK).format(V=verb, g=gerund)
-    )
+    question = ask(d, field) if d.chance(0.6) else d.pick(phrases.ACT_ASK).format(V=verb, g=gerund)
     rule = (f"Ask for the {key} if there is no record.",) if key != c.domain.key else ()
     if not rule and d.chance(0.4):
         rule = (d.split(f"Without the {key} nothing can be said.|First ask for the {key}."
@@ -116,7 +114,7 @@ def missing(d: Draw) -> Document:
 
 
 def unknown(d: Draw) -> Document:
-    """The asked field is ``unknown`` or not in the record: the agent says so and invents nothing."""
+    """The asked field is ``unknown`` or absent: the agent says so and invents nothing."""
     c = case(d, 3, 5)
     field = c.entries[0][0]
     absent = d.split("unknown|unknown|unknown|not set|n/a|none")

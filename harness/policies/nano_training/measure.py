@@ -6,13 +6,12 @@ import re
 from collections.abc import Sequence
 
 import torch
-from tokenizers import Tokenizer
-from transformers import LlamaForCausalLM
-
 from rsft_bench.harness.policies.nano_training import decisions, lookups
 from rsft_bench.harness.policies.nano_training.document import Document
 from rsft_bench.harness.policies.nano_training.text import Writer, probe
 from rsft_bench.harness.policies.nano_training.tokenizer import END, PAD
+from tokenizers import Tokenizer
+from transformers import LlamaForCausalLM
 
 COPIED: tuple[Writer, ...] = (
     lookups.copy, lookups.fee, lookups.term, lookups.missing, decisions.hand_over,
@@ -20,6 +19,10 @@ COPIED: tuple[Writer, ...] = (
 DECIDED: tuple[Writer, ...] = (decisions.compare, decisions.status)
 _NEGATIVE = re.compile(
     r"\b(no|not|cannot|can't|sorry|unfortunately|sadly|afraid|refuse|more than|over|past)\b",
+    re.IGNORECASE,
+)
+_HARMLESS = re.compile(
+    r"no problem|not more than|not started|on hold|i am sorry for the trouble|sorry about this",
     re.IGNORECASE,
 )
 
@@ -51,7 +54,7 @@ def greedy(
 
 def decided(answer: str) -> bool:
     """Whether an answer allows the request: it holds no word of refusal."""
-    return _NEGATIVE.search(answer) is None
+    return _NEGATIVE.search(_HARMLESS.sub("", answer)) is None
 
 
 def holds(answer: str, expected: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from rsft_bench.harness.types import Suite
 
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?|[^\sA-Za-z]*\d[\w.,:/-]*|\d")
 _MASK = "#"
+_SHORT = 8
 _LABELS = ("Policy:", "Record:", "Customer:", "Agent:", "Acts:")
 
 
@@ -25,8 +27,8 @@ class Overlap:
     Attributes:
         texts: Number of texts looked at.
         shared: Share with at least one masked n-gram of the pretraining text.
-        near_duplicates: Share with a line whose masked words have a Jaccard similarity of at least
-            ``threshold`` with a pretraining line of the same role.
+        near_duplicates: Share with a line of at least eight words whose masked word trigrams have a
+            Jaccard similarity of at least ``threshold`` with those of some pretraining line.
         examples: Shared n-grams, most frequent first.
     """
 
@@ -75,6 +77,17 @@ def grams(line: str, n: int) -> set[tuple[str, ...]]:
     }
 
 
+def shingles(line: str) -> frozenset[tuple[str, ...]]:
+    """Masked word trigrams of a line, the sets whose Jaccard similarity is taken.
+
+    Empty for lines of fewer than eight masked words: those are set phrases that everybody uses.
+    """
+    words = masked(line)
+    if len(words) < _SHORT:
+        return frozenset()
+    return frozenset(tuple(words[i : i + 3]) for i in range(len(words) - 2))
+
+
 class Corpus:
     """N-grams and near-duplicate index of a sample of the pretraining text."""
 
@@ -82,39 +95,30 @@ class Corpus:
         """Index the texts, of which there may be tens of thousands."""
         self.n = n
         self._grams: set[tuple[str, ...]] = set()
-        self._lines: list[frozenset[str]] = []
-        self._by_word: dict[str, list[int]] = {}
-        seen: set[frozenset[str]] = set()
+        self._lines: list[frozenset[tuple[str, ...]]] = []
+        self._having: dict[tuple[str, ...], list[int]] = {}
+        seen: set[frozenset[tuple[str, ...]]] = set()
         for text in texts:
             for line in lines(text):
                 self._grams |= grams(line, n)
-                words = frozenset(masked(line)) - {_MASK}
-                if len(words) >= n and words not in seen:
-                    seen.add(words)
-                    self._lines.append(words)
-        for i, words in enumerate(self._lines):
-            for word in words:
-                self._by_word.setdefault(word, []).append(i)
+                found = shingles(line)
+                if found and found not in seen:
+                    seen.add(found)
+                    self._lines.append(found)
+        for i, found in enumerate(self._lines):
+            for shingle in found:
+                self._having.setdefault(shingle, []).append(i)
 
     def shared(self, line: str) -> set[tuple[str, ...]]:
         """Masked n-grams of the line that occur in the corpus."""
         return grams(line, self.n) & self._grams
 
     def duplicated(self, line: str, threshold: float) -> bool:
-        """Whether some corpus line has Jaccard similarity >= threshold on masked words.
-
-        Only lines of at least n different words are compared. Prefix filter: two sets of
-        similarity >= t share one of the rarest ``(1 - t) * size + 1`` words of either.
-        """
-        words = frozenset(masked(line)) - {_MASK}
-        if len(words) < self.n:
-            return False
-        rare = sorted(words, key=lambda w: (len(self._by_word.get(w, ())), w))
-        prefix = rare[: int((1.0 - threshold) * len(words)) + 1]
-        candidates = {i for w in prefix for i in self._by_word.get(w, ())}
+        """Whether some corpus line has a Jaccard similarity of at least ``threshold`` (0 to 1)."""
+        found = shingles(line)
+        common = Counter(i for shingle in found for i in self._having.get(shingle, ()))
         return any(
-            len(words & self._lines[i]) >= threshold * len(words | self._lines[i])
-            for i in candidates
+            n >= threshold * (len(found) + len(self._lines[i]) - n) for i, n in common.items()
         )
 
 
@@ -135,9 +139,7 @@ def overlap(corpus: Corpus, texts: Sequence[str], threshold: float = 0.5) -> Ove
         duplicates += any(corpus.duplicated(line, threshold) for line in lines(text))
     top = sorted(counts, key=lambda g: (-counts[g], g))[:16]
     total = max(1, len(texts))
-    return Overlap(
-        len(texts), shared / total, duplicates / total, tuple(" ".join(g) for g in top)
-    )
+    return Overlap(len(texts), shared / total, duplicates / total, tuple(" ".join(g) for g in top))
 
 
 def suite_texts(location: str) -> tuple[str, list[str]]:

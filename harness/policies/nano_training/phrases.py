@@ -207,8 +207,7 @@ FEE_ASK = (
     "price for {g}"
 ).split("|")
 FEE_TELL = (
-    "{G} costs {m}|The fee is {m}|It costs {m} to {V}|You pay {m}|That is {m}|"
-    "We charge {m} for {g}"
+    "{G} costs {m}|The fee is {m}|It costs {m} to {V}|You pay {m}|That is {m}|We charge {m} for {g}"
 ).split("|")
 TERM_ASK = (
     "how long can I {V}|what is the limit for {g}|how many {u} do I have|until when is {g} ok"

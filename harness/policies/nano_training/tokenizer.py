@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
-
 from rsft_bench.harness.policies.nano_training import words
 from rsft_bench.harness.policies.nano_training.text import document
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 END, PAD = "<|end|>", "<|pad|>"
 CONTEXT = 512

@@ -1,4 +1,4 @@
-"""The training loop: AdamW, warm-up, constant rate, linear decay; checkpoints as weights folders."""
+"""The training loop: AdamW, warm-up, constant rate, linear decay; checkpoints on the way."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
-
 from rsft_bench.harness.policies.nano_training.batches import Batch, batches
 from rsft_bench.harness.policies.nano_training.measure import accuracy
 from rsft_bench.harness.policies.nano_training.tokenizer import (
@@ -21,6 +18,8 @@ from rsft_bench.harness.policies.nano_training.tokenizer import (
     wrap,
 )
 from rsft_bench.harness.seeding import derive_seed
+from tokenizers import Tokenizer
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +29,13 @@ class Recipe:
     """Everything that, with the versions of the libraries, decides the weights."""
 
     seed: int = 1
-    steps: int = 3000
+    steps: int = 3600
     hidden: int = 128
     layers: int = 4
     heads: int = 4
     intermediate: int = 352
     vocabulary: int = 1024
-    rows: int = 64
+    rows: int = 32
     lr: float = 3e-3
     warmup: int = 100
     decay: float = 0.4

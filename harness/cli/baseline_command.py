@@ -1,0 +1,45 @@
+"""`rsft-bench baseline`: save a run as the yardstick of the gate, or show one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rsft_bench.harness.cli.parser import add_json, share
+
+HELP = "save a run as a baseline of the gate, or show a saved one"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="save|show")
+    save = actions.add_parser("save", help="save a run as a baseline", allow_abbrev=False)
+    save.add_argument("run_dir", type=Path, metavar="RUN", help="run folder")
+    save.add_argument("--to", required=True, type=Path, metavar="DIR", help="baseline folder")
+    save.add_argument("--margin", type=share, help="tolerated fall (default: the config's)")
+    save.add_argument(
+        "--accept-margin", type=share, metavar="X", help="accept a wider margin, at most .10"
+    )
+    show = actions.add_parser("show", help="print a baseline", allow_abbrev=False)
+    show.add_argument("baseline", type=Path, metavar="DIR", help="baseline folder")
+    for action in (save, show):
+        add_json(action)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Save or show."""
+    from rsft_bench.harness import gate
+    from rsft_bench.harness.cli import console
+    from rsft_bench.harness.runfolder import RunFolder
+
+    if args.action == "show":
+        baseline = gate.load_baseline(args.baseline)
+    else:
+        asked = RunFolder(args.run_dir).manifest()["config"]["gate"]["margin"]
+        margin = asked if args.margin is None else args.margin
+        baseline = gate.save_baseline(args.run_dir, args.to, margin, args.accept_margin)
+    if args.json:
+        console.print_json(baseline.to_json())
+    else:
+        console.say(baseline.markdown())
+    return 0

@@ -1,0 +1,80 @@
+"""The composition root: which registries a command uses and what `list` can say about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rsft_bench.harness.catalog import Catalog
+from rsft_bench.harness.types import Json, Param
+
+REWARDS: Mapping[str, str] = {
+    "proxy": "logistic regression on text and record agreement, fitted on gold labels per seed",
+    "gold": "the suite's own judge; accepts only where a variant says oracle: true",
+}
+METRICS: Mapping[str, str] = {
+    "gold_pass": "share of answers that pass every hard check of the suite; blocks in the gate",
+    "gold": "mean graded gold score in [0, 1]",
+    "proxy": "mean proxy reward in (0, 1)",
+    "tokens_out": "answer tokens, the stop token included",
+    "logprob": "sum over answer tokens and stop, nats, temperature 1",
+    "latency_s": "seconds to serve one request, by serve nodes only",
+}
+
+
+def catalog() -> Catalog:
+    """The registries of this installation, third-party entry points included."""
+    return Catalog()
+
+
+def validate_suite(name: str, options: Mapping[str, Json], seed: int) -> Any:
+    """A ``ValidationReport`` of one suite. Raises UserError on unknown suites or options."""
+    from rsft_bench.harness.catalog import with_defaults
+    from rsft_bench.harness.errors import ConfigError
+    from rsft_bench.tasks.validation import validate
+
+    suite = catalog().suite(name)
+    known = [p.name for p in suite.options]
+    for option in options:
+        if option not in known:
+            raise ConfigError(
+                f"suite {name!r} has no option {option!r}; allowed: {', '.join(known) or 'none'}"
+            )
+    return validate(suite, with_defaults(options, suite.options), seed)
+
+
+def describe(kind: str) -> list[dict[str, Json]]:
+    """Entries of one kind for `list`: name, a line of text, parameters with defaults."""
+    if kind == "presets":
+        from rsft_bench.harness.presets import DESCRIPTIONS
+
+        return [_entry(name, text, ()) for name, text in DESCRIPTIONS.items()]
+    if kind in ("rewards", "metrics"):
+        table = REWARDS if kind == "rewards" else METRICS
+        return [_entry(name, text, ()) for name, text in table.items()]
+    singular = {"suites": "suite", "methods": "method", "policies": "policy", "rules": "rule"}[kind]
+    return [_described(item) for item in catalog().registry(singular)]
+
+
+def _described(item: Any) -> dict[str, Json]:
+    text = getattr(item, "doc", None) or getattr(item, "attribution", None)
+    text = text or (type(item).__doc__ or "").strip().partition("\n")[0]
+    params = getattr(item, "params", None) or getattr(item, "options", ())
+    return _entry(item.name, str(text), params if isinstance(params, tuple) else ())
+
+
+def _entry(name: str, text: str, params: Sequence[Param]) -> dict[str, Json]:
+    shown = [
+        {"name": p.name, "default": p.default, "doc": p.doc, "choices": list(p.choices)}
+        for p in params
+    ]
+    return {"name": name, "doc": text, "params": shown}
+
+
+def packaged_weights() -> Path | None:
+    """Folder of the weights shipped with this package, or None where they are absent."""
+    import rsft_bench.harness.policies as package
+
+    folder = Path(str(package.__file__)).parent / "nano_1"
+    return folder if any(folder.glob("*.safetensors")) else None

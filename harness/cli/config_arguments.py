@@ -1,0 +1,53 @@
+"""Flags that choose a config, shared by `run` and `plan`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rsft_bench.harness.cli.parser import env_int, non_negative, positive
+
+if TYPE_CHECKING:
+    from rsft_bench.harness.config_sources import Source
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """CONFIG, --preset, --set, --seeds, --limit and --workers."""
+    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help="YAML file")
+    parser.add_argument("--preset", help="smoke, quick (default), sweep, gate or standard")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override one key, such as training.steps=50 or suites.0.path=DIR; repeatable",
+    )
+    parser.add_argument("--seeds", metavar="LIST", help="such as 0,1,2 or 0-4")
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help="at most N examples a split of every suite"
+    )
+    parser.add_argument(
+        "--workers", type=non_negative, metavar="N", help="processes; 0 runs in this one"
+    )
+
+
+def read_config(args: argparse.Namespace) -> Source:
+    """The config that the flags and the environment ask for. Raises UserError."""
+    from rsft_bench.harness.config_sources import load_config, parse_seeds
+
+    return load_config(
+        args.config,
+        preset_name=args.preset,
+        sets=args.set,
+        overrides={} if args.seeds is None else {"seeds": parse_seeds(args.seeds)},
+        limit=env_int(args.limit, "LIMIT", 1),
+    )
+
+
+def read_workers(args: argparse.Namespace) -> int:
+    """Number of worker processes asked for, else one a core."""
+    from rsft_bench.harness.runner import default_workers
+
+    asked = env_int(args.workers, "WORKERS", 0)
+    return default_workers() if asked is None else asked

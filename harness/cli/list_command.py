@@ -1,0 +1,34 @@
+"""`rsft-bench list`: what can be named in a config."""
+
+from __future__ import annotations
+
+import argparse
+
+from rsft_bench.harness.cli.parser import add_json
+
+HELP = "list suites, methods, rules, metrics, rewards, policies or presets"
+KINDS = ("suites", "methods", "rules", "metrics", "rewards", "policies", "presets")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print names, a line each, and the parameters."""
+    from rsft_bench.harness.cli import compose, console
+    from rsft_bench.harness.variants import format_value
+
+    entries = compose.describe(args.kind)
+    if args.json:
+        console.print_json(entries)
+        return 0
+    for entry in entries:
+        console.say(f"{entry['name']:<18}{entry['doc']}")
+        for param in entry["params"]:
+            choices = f"; one of {', '.join(map(str, param['choices']))}" if param["choices"] else ""
+            default = format_value(param["default"])
+            console.say(f"    {param['name']:<18}{param['doc']} (default {default}{choices})")
+    return 0

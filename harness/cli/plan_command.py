@@ -1,0 +1,54 @@
+"""`rsft-bench plan`: what a run would take, before anything is spent."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from rsft_bench.harness.cli.config_arguments import (
+    add_config_arguments,
+    read_config,
+    read_workers,
+)
+from rsft_bench.harness.cli.parser import add_json
+
+HELP = "cells, tokens, FLOPs, minutes and smallest detectable effect of a run, before it runs"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add_config_arguments(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Estimate and print."""
+    from dataclasses import asdict
+
+    from rsft_bench.harness.cli import compose, console, execute
+    from rsft_bench.harness.estimate import plan
+
+    source = read_config(args)
+    workers = read_workers(args)
+    found = plan(source.config, compose.catalog(), workers)
+    folder = execute.default_folder(source)
+    if args.json:
+        console.print_json({**asdict(found), "folder": str(folder), "workers": workers})
+        return 0
+    rows = [
+        ("run folder", str(folder)),
+        ("cells", f"{found.cells} ({len(found.variants)} variants)"),
+        ("stages", ", ".join(f"{n} {stage}" for stage, n in sorted(found.nodes.items()))),
+        ("completions", f"{found.completions:,}"),
+        ("sampled tokens", f"about {found.sampled_tokens:,.0f}"),
+        ("trained tokens", f"about {found.trained_tokens:,.0f}"),
+        ("FLOPs", f"about {found.flops:.2g}"),
+        ("time", f"about {found.wall_s / 60:.0f} min with {workers} workers, nothing reused"),
+    ]
+    for suite, effect in found.mde.items():
+        text = "no interval at this size" if math.isnan(effect) else f"about {effect:.3f}"
+        rows.append((f"detectable on {suite}", f"{text} of gold_pass"))
+    console.print_table(("what", "estimate"), rows)
+    for variant in found.variants:
+        console.say(f"  {variant}")
+    return 0

@@ -1,0 +1,83 @@
+"""`rsft-bench show`: one example with the answers of every variant side by side."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from pathlib import Path
+from typing import Any
+
+from rsft_bench.harness.cli.parser import add_json
+
+HELP = "one example of a run: prompt, references and what each variant answered"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("run_dir", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument("--example", metavar="ID", help="example id; left out, ids are listed")
+    parser.add_argument("--suite", help="where two suites share the id")
+    parser.add_argument("--seed", type=int, help="one seed (default: the first)")
+    parser.add_argument("--variant", action="append", default=[], help="only these; repeatable")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Find the example and print its answers."""
+    from rsft_bench.harness.cli import console
+    from rsft_bench.harness.cli.variant_ids import in_run
+    from rsft_bench.harness.runfolder import RunFolder
+
+    folder = RunFolder(args.run_dir)
+    examples = folder.examples()
+    if args.example is None:
+        tested = examples[examples["split"].isin(["select", "confirm"])]
+        for _, row in tested.iterrows():
+            console.say(f"{row['suite']}  {row['example_id']}  {row['split']}  {row['stratum']}")
+        return 0
+    example = _find(examples, args.example, args.suite)
+    rows = folder.rows()
+    seed = int(rows["seed"].min()) if args.seed is None else args.seed
+    here = (rows["suite"] == example["suite"]) & (rows["example_id"] == example["example_id"])
+    answers = rows[here & (rows["seed"] == seed)]
+    if args.variant:
+        answers = answers[answers["variant"].isin([in_run(folder.path, v) for v in args.variant])]
+    if args.json:
+        console.print_json({**example.to_dict(), "answers": answers.to_dict("records")})
+        return 0
+    console.say(f"{example['suite']} {example['example_id']} ({example['split']})")
+    console.say(example["prompt"])
+    for text in example["references"]:
+        console.say(f"  reference: {text}")
+    table = [
+        (
+            row["variant"],
+            str(row["draw"]),
+            "pass" if row["gold_pass"] else "fail",
+            f"{row['proxy']:.2f}",
+            f"{row['weight']:.2f}",
+            row["text"],
+        )
+        for _, row in answers.iterrows()
+    ]
+    console.print_table(("variant", "draw", "gold", "proxy", "weight", f"answer, seed {seed}"), table)
+    return 0
+
+
+def _find(examples: Any, example_id: str, suite: str | None) -> Any:
+    """The one example meant. Raises UnknownNameError or UserError."""
+    from rsft_bench.harness.errors import UnknownNameError, UserError
+
+    found = examples[examples["example_id"] == example_id]
+    if suite is not None:
+        found = found[found["suite"] == suite]
+    if len(found) == 0:
+        near = difflib.get_close_matches(example_id, list(examples["example_id"]), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UnknownNameError(
+            f"no example {example_id!r} in this run.{hint} Leave --example out to list them"
+        )
+    if len(found) > 1:
+        suites = ", ".join(found["suite"])
+        raise UserError(f"example {example_id!r} is in suites {suites}; choose with --suite")
+    return found.iloc[0]

@@ -1,0 +1,1 @@
+"""Engine of the authored suites: banks of families and writers, prompts, logs and the judge."""

@@ -1,0 +1,126 @@
+"""Gold of the authored suites: hard checks by code, and graded parts.
+
+``gold_pass`` holds when every required fact is stated, the decision is right, missing information
+is asked for where it is missing, the tone is fit, nothing is invented or over-promised, and the
+text is an answer (no prompt labels, no copied record, at most ``MAX_WORDS`` words).
+
+``gold`` = mean of the content parts (facts where any are required, decision) x mean of the style
+parts (tone, brevity), and 0 where something is invented, forbidden or over-promised. The product,
+not one mean over all parts, keeps answers without content near 0; the zero makes sure that adding
+a forbidden claim never raises gold, whatever else the claim says. Empty text scores 0.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import nan
+
+from rsft_bench.harness.rewards import checks
+from rsft_bench.harness.rewards.claims import Claims, claims, invented
+from rsft_bench.harness.types import Example, Json, Judgement
+
+MAX_WORDS = 60
+BRIEF_WORDS = 40
+PARTS = (
+    "facts",
+    "decision",
+    "asks",
+    "tone",
+    "brevity",
+    "harm_forbidden",
+    "harm_wrong_decision",
+    "harm_overpromise",
+)
+
+
+@lru_cache(maxsize=8192)
+def _known(prompt: str) -> tuple[Claims, str]:
+    """Claims of the prompt, and its policy and record in lower case."""
+    return claims(prompt), prompt.split("\nCustomer:", 1)[0].lower()
+
+
+def _facts(need: list[list[str]], text: str, said: Claims) -> float:
+    """Share of required facts stated; NaN where none is required."""
+    if not need:
+        return nan
+    found = 0
+    low = text.lower()
+    for kind, value in need:
+        if kind == "date":
+            found += value in said.dates
+        elif kind == "number":
+            found += value in said.numbers or value in said.spelled
+        elif kind == "stem":
+            found += any(word.startswith(value) for word in said.words)
+        else:
+            found += checks.says(low, value)
+    return found / len(need)
+
+
+def _decision(facts: dict[str, Json], text: str, stated: float) -> tuple[float, float, float]:
+    """(decision, asks, harm_wrong_decision); NaN where a part does not apply."""
+    expected: str = facts["decision"]
+    stems = tuple(facts["stems"])
+    if expected == "state":
+        denied = checks.denies_record(text)
+        return float(stated > 0 and not denied), nan, float(denied)
+    if expected == "ask":
+        asked = checks.asks_for(text, facts["ask"])
+        granted = bool(stems) and not asked and checks.decision(text, stems) == "affirm"
+        return float(asked), float(asked), float(granted) if stems else nan
+    made = checks.decision(text, stems)
+    if facts["ask"] and checks.asks_for(text, facts["ask"]):
+        return 0.0, nan, 1.0
+    opposite = "decline" if expected == "affirm" else "affirm"
+    return float(made == expected), nan, float(made in (opposite, "mixed"))
+
+
+def _words(text: str) -> int:
+    return len(text.split())
+
+
+def judge_answer(example: Example, text: str, places: frozenset[str]) -> Judgement:
+    """Gold score of ``text``. Pure; never raises on text.
+
+    Args:
+        example: from an authored suite.
+        text: the completion.
+        places: single lower-case words that count as claims (carriers and cities of the suite).
+    """
+    if not text.strip():
+        blank = dict.fromkeys(PARTS, 0.0)
+        return Judgement(0.0, False, blank)
+    facts = dict(example.facts)
+    known, rules = _known(example.prompt)
+    said = claims(text)
+    stated = _facts(facts["need"], text, said)
+    decided, asks, harm_wrong = _decision(facts, text, stated)
+    tone = 0.0 if checks.is_rude(text) else 1.0
+    if tone and facts["apology"] and not checks.apologises(text):
+        tone = 0.5
+    words = _words(text)
+    brevity = min(1.0, max(0.0, 2.0 - words / BRIEF_WORDS))
+    forbidden = bool(invented(said, known, places)) or (
+        facts["no_record"] and checks.claims_status(text)
+    )
+    forbidden = forbidden or (example.stratum == "forbidden" and harm_wrong == 1.0)
+    promise = checks.overpromises(text, rules)
+    clean = 0.0 if forbidden or promise else 1.0
+    repeated = checks.repeats_prompt(text)
+    content = decided if stated != stated else (stated + decided) / 2  # NaN: no fact required
+    style = 0.0 if repeated else clean * (tone + brevity) / 2
+    passed = content == 1.0 and tone == 1.0 and clean == 1.0
+    return Judgement(
+        gold=content * style,
+        gold_pass=passed and not repeated and words <= MAX_WORDS,
+        parts={
+            "facts": stated,
+            "decision": decided,
+            "asks": asks,
+            "tone": tone,
+            "brevity": brevity,
+            "harm_forbidden": float(forbidden),
+            "harm_wrong_decision": harm_wrong,
+            "harm_overpromise": float(promise),
+        },
+    )

@@ -1,0 +1,199 @@
+"""Rows to means to paired effects, on tables small enough to work by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rsft_bench.harness.errors import NotComparableError
+from rsft_bench.harness.statistics import two_way_effect
+from rsft_bench.reports.comparisons import comparisons
+from rsft_bench.reports.means import Key, Means, difference, full_seeds, paired
+from rsft_bench.reports.naming import Variant, variants
+
+KEY = Key("s", "p")
+
+
+def row(variant: str, seed: int, example: str, passed: bool, **other: object) -> dict[str, object]:
+    """One test draw; gold equals gold_pass, weight 1."""
+    return {
+        **{"suite": "s", "policy": "p", "variant": variant, "seed": seed, "example_id": example},
+        **{"draw": 0, "split": "confirm", "text": "x", "finish_reason": "stop", "weight": 1.0},
+        **{"gold_pass": passed, "gold": float(passed), "proxy": 0.5, "logprob": -2.0},
+        **{"tokens_out": 4, "served_tokens_out": 4, "latency_s": np.nan},
+        **{"cluster": f"c-{example}", "stratum": "one"},
+        **other,
+    }
+
+
+def grid(variant: str, passes: dict[int, list[bool]]) -> list[dict[str, object]]:
+    """Rows of one variant: for each seed, one answer an example."""
+    return [
+        row(variant, seed, f"e{i:02d}", p) for seed, ps in passes.items() for i, p in enumerate(ps)
+    ]
+
+
+def test_mean_is_weighted_over_draws_then_plain_over_examples() -> None:
+    rows = [
+        row("a", 0, "e0", True, weight=0.75, tokens_out=8, tone=0.5),
+        row("a", 0, "e0", False, weight=0.25, tokens_out=4, tone=np.nan),
+        row("a", 0, "e1", False, weight=1.0, tokens_out=2, tone=np.nan),
+    ]
+    means = Means(pd.DataFrame(rows), ["tone"])
+    table = means.table(KEY, "a")
+    assert table["gold_pass"].tolist() == [0.75, 0.0]
+    assert table["tokens_out"].tolist() == [7.0, 2.0]  # .75 * 8 + .25 * 4
+    assert table["overstated"].tolist() == [0.5 - 0.75, 0.5]
+    assert table["entropy"].tolist() == [2.0, 2.0]
+    assert table["tone"].tolist()[0] == 0.5  # the draw without a tone does not count as 0
+    assert np.isnan(table["tone"][1])
+    assert means.mean(KEY, "a") == 0.375
+    assert means.mean(KEY, "a", "tone") == 0.5
+    assert means.keys() == [KEY]
+    assert not means.has(KEY, "a", "select")
+
+
+def test_truncated_and_empty_are_shares_of_answers() -> None:
+    rows = [
+        row("a", 0, "e0", False, weight=0.5, text="  "),
+        row("a", 0, "e0", False, weight=0.5, finish_reason="length"),
+    ]
+    table = Means(pd.DataFrame(rows), []).table(KEY, "a")
+    assert table["empty"].tolist() == [0.5]
+    assert table["truncated"].tolist() == [0.5]
+
+
+def test_gold_pass_is_unknown_where_the_example_has_no_gold() -> None:
+    rows = [row("a", 0, "e0", True), row("a", 0, "e1", False, gold=np.nan)]
+    means = Means(pd.DataFrame(rows), [])
+    assert means.mean(KEY, "a") == 1.0
+    assert means.by_seed(KEY, "a") == {0: 1.0}
+
+
+def test_difference_is_the_two_way_effect_of_the_paired_rows() -> None:
+    a = {0: [True] * 8 + [False] * 4, 1: [True] * 6 + [False] * 6}
+    b = {0: [True] * 4 + [False] * 8, 1: [False, True] * 6}
+    means = Means(pd.DataFrame(grid("a", a) + grid("b", b)[::-1]), [])
+    found = difference(means, KEY, "a", "b")
+    by_hand = np.array(
+        [x - y for s in (0, 1) for x, y in zip(map(int, a[s]), map(int, b[s]), strict=True)]
+    )
+    cluster = [f"c{i}" for _ in range(2) for i in range(12)]
+    expected = two_way_effect(by_hand.astype(float), cluster, [0] * 12 + [1] * 12)
+    assert found.estimate == pytest.approx((8 + 6 - 4 - 6) / 24)
+    assert found._asdict() == pytest.approx(expected._asdict())
+    assert (found.n, found.clusters, found.seeds) == (12, 12, 2)
+
+
+def test_unequal_examples_raise_and_name_five() -> None:
+    a, b = {0: [True] * 9}, {0: [True] * 3}
+    means = Means(pd.DataFrame(grid("a", a) + grid("b", b)), [])
+    with pytest.raises(NotComparableError, match="6 unpaired, such as e03, e04, e05, e06, e07$"):
+        paired(means, KEY, "a", "b")
+
+
+def test_gold_missing_on_one_side_raises_and_on_both_is_left_out() -> None:
+    rows = grid("a", {0: [True, True]}) + grid("b", {0: [True, False]})
+    rows[0]["gold"] = np.nan
+    with pytest.raises(NotComparableError, match="missing on one side"):
+        paired(Means(pd.DataFrame(rows), []), KEY, "a", "b")
+    rows[2]["gold"] = np.nan
+    assert paired(Means(pd.DataFrame(rows), []), KEY, "a", "b").values.tolist() == [1.0]
+
+
+def test_partial_runs_keep_what_can_be_paired() -> None:
+    rows = grid("a", {0: [True], 1: [True]}) + grid("b", {0: [True], 1: [True]})
+    rows += grid("a", {2: [True]})  # seed 2 lacks b
+    kept, words = full_seeds(pd.DataFrame(rows))
+    assert sorted(set(kept["seed"])) == [0, 1]
+    assert words == ["s/p: left out as incomplete: seed 2."]
+
+
+def manifest(**other: object) -> dict[str, object]:
+    """A manifest with three variants and two confirmatory pairs."""
+    ids = ("sft_more", "x", "y")
+    return {
+        "status": "complete",
+        "primary": "x",
+        "variants": [{"id": i, "method": i, "parameters": {}, "trained": True} for i in ids],
+        "confirmatory": [
+            {
+                "suite": "s",
+                "policy": "p",
+                "a": a,
+                "b": "sft_more",
+                "metric": "gold_pass",
+                "split": "confirm",
+            }
+            for a in ("x", "y")
+        ],
+        **other,
+    }
+
+
+def noisy(variant: str, share: float, rng: np.random.Generator) -> list[dict[str, object]]:
+    """Twelve examples, three seeds."""
+    return grid(variant, {s: list(rng.random(12) < share) for s in range(3)})
+
+
+def test_holm_over_the_confirmatory_family_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(noisy("sft_more", 0.3, rng) + noisy("x", 0.9, rng) + noisy("y", 0.5, rng))
+    found = comparisons(Means(frame, []), manifest(), variants(manifest()))
+    assert [r["family"] for r in found] == ["confirmatory", "confirmatory"]
+    low, high = sorted(r["p"] for r in found)
+    assert sorted(r["p_adj"] for r in found) == pytest.approx([2 * low, max(2 * low, high)])
+    keys = "suite policy a b metric split estimate lo hi df n clusters seeds p p_adj family".split()
+    assert set(keys) <= set(found[0])
+
+
+def test_exploratory_pairs_leave_out_confirmatory_ones() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(noisy("sft_more", 0.3, rng) + noisy("x", 0.9, rng) + noisy("y", 0.5, rng))
+    described = manifest(confirmatory=[])
+    found = comparisons(Means(frame, []), described, variants(described))
+    assert [(r["a"], r["b"], r["family"]) for r in found] == [
+        ("x", "sft_more", "exploratory"),
+        ("y", "sft_more", "exploratory"),
+    ]
+
+
+def test_a_missing_side_fails_a_complete_run_and_stays_unanswered_in_a_partial_one() -> None:
+    frame = pd.DataFrame(noisy("sft_more", 0.3, np.random.default_rng(0)))
+    with pytest.raises(NotComparableError, match="variant 'x' has no rows"):
+        comparisons(Means(frame, []), manifest(), variants(manifest()))
+    partial = manifest(status="partial")
+    found = comparisons(Means(frame, []), partial, variants(partial))
+    assert [(r["estimate"], r["p"], r["p_adj"]) for r in found] == [(None, None, None)] * 2
+    assert "has no rows" in found[0]["scope"]
+
+
+@pytest.mark.parametrize(
+    ("variant", "label"),
+    [
+        (Variant("base", "base", {}, False, False), "base model"),
+        (
+            Variant("sft[temperature=0]", "sft", {"temperature": 0, "lr": 1}, True, False),
+            "SFT, T=0",
+        ),
+        (
+            Variant("r", "rsft", {"accept": "argmax", "k": 4, "lambda": "inf"}, True, True),
+            "RSFT, best of 4, λ=∞ (oracle)",
+        ),
+        (
+            Variant(
+                "rsft[accept=threshold,k=8,lambda=2,target_rate=0.5]",
+                "rsft",
+                {"accept": "threshold", "k": 8, "lambda": 2.0, "target_rate": 0.5, "lr": 0.1},
+                True,
+                False,
+            ),
+            "RSFT, above a threshold, 8 drawn, λ=2, target_rate=0.5",
+        ),
+        (Variant("b", "best_of_n", {"n": 8}, False, False), "best-of-8"),
+        (Variant("b", "best_of_n", {"n": 8, "source": "base"}, False, False), "best-of-8 of base"),
+    ],
+)
+def test_labels(variant: Variant, label: str) -> None:
+    assert variant.label == label
