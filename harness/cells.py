@@ -10,6 +10,7 @@ import pandas as pd
 from rsft_bench.harness.costs import Ledger, Sums, artifact_rows, charges
 from rsft_bench.harness.runfolder import STAGES
 from rsft_bench.harness.spaces import Cell
+from rsft_bench.harness.store import plain
 from rsft_bench.harness.types import Json
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def cells_frame(run: Run) -> pd.DataFrame:
         sums = ledger.cell(cell)
         row = cell_key(cell) | {
             "method": cell.variant.method,
-            "parameters": json.dumps(_jsonable(cell.variant.params), sort_keys=True),
+            "parameters": json.dumps(plain(cell.variant.params), sort_keys=True),
             "policy_fingerprint": run.artifacts[cell.arm.policy.uid].digest,
             "gold_labels": cell.arm.gold_labels,
             "peak_rss_gib": _peak(run, cell),
@@ -49,13 +50,6 @@ def cells_frame(run: Run) -> pd.DataFrame:
         row |= _serve_columns(run, cell, one)
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _jsonable(params: object) -> dict[str, Json]:
-    return {
-        k: ("inf" if isinstance(v, float) and math.isinf(v) else v)
-        for k, v in dict(params).items()  # type: ignore[call-overload]
-    }
 
 
 def _peak(run: Run, cell: Cell) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+
 from rsft_bench.harness.config import RunConfig, parse_config
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.presets import DEFAULT_PRESET, preset

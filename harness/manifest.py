@@ -19,6 +19,7 @@ from rsft_bench.harness.policies.shape import model_shape
 from rsft_bench.harness.runfolder import SCHEMA_VERSION, write_json
 from rsft_bench.harness.spaces import Plan
 from rsft_bench.harness.stages.data import read_report
+from rsft_bench.harness.store import plain
 from rsft_bench.harness.types import Json
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def read_manifest(out: Path) -> dict[str, Json] | None:
 def save_manifest(out: Path, manifest: Mapping[str, Json], *, keep_going: bool = False) -> None:
     """Write atomically. ``keep_going``: while another error is on its way, a full disk is quiet."""
     try:
-        write_json(out / NAME, dict(manifest))
+        write_json(out / NAME, plain(manifest))
     except OSError:
         if not keep_going:
             raise

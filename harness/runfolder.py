@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from rsft_bench.harness.errors import DataError, UserError
 from rsft_bench.harness.types import Json
 

@@ -119,7 +119,7 @@ class Analysis:
 
 def analyse(run: RunFolder) -> Analysis:
     """Analyse a run folder. Raises UserError, DataError or NotComparableError."""
-    manifest, rows, left_out = run.manifest(), run.rows(), []
+    manifest, rows, left_out = run.manifest(), run.rows(), list[str]()
     if manifest.get("status") != "complete":
         rows, left_out = full_seeds(rows)
     means, table = Means(rows, run.metrics()), variants(manifest)

@@ -78,7 +78,7 @@ def _block(block: Block) -> list[str]:
 
 
 def _case(case: Case) -> list[str]:
-    fence = "`" * (3 + max((len(run) for run in _ticks(case.prompt)), default=0))
+    fence = "`" * max(3, 1 + max((len(run) for run in _ticks(case.prompt)), default=0))
     lines = [f"### {escape(case.title)}", "", fence, case.prompt, fence, ""]
     if case.reference:
         lines += [f"Reference: {escape(case.reference)}", ""]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rsft_bench.harness.errors import UserError
 from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.harness.statistics import Effect
-from rsft_bench.reports.means import Key, Means, difference
+from rsft_bench.reports.means import Means, difference
 
 
 def pairwise(

@@ -256,7 +256,9 @@ def gaming_part(found: Analysis, s: SuiteAnalysis) -> Part:
     text = f"against {found.label(signs.against)}: {'; '.join(facts)}."
     if yes:
         return Part(where, YES, " and ".join(yes), text)
-    missing = [n for n, e in (("proxy and gold scores", over), ("logprobs", signs.entropy)) if e is None]
+    missing = [
+        n for n, e in (("proxy and gold scores", over), ("logprobs", signs.entropy)) if e is None
+    ]
     inner = narrow(over) if over is not None else None
     if missing or inner is None or inner[1] >= found.margin:
         why = f"proxy − gold may have risen by {rate(found.margin)}"

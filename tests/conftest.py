@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,12 @@ def tiny_llama(seed: int = 0, **overrides: Any) -> LanguageModel:
         torch.manual_seed(derive_seed(seed, "tiny-model"))
         model = LlamaForCausalLM(LlamaConfig(**{**settings, **overrides})).float().eval()
     return LanguageModel(model=model, tokenizer=tokenizer, context=512)
+
+
+@pytest.fixture(scope="session")
+def make_tiny_lm() -> Callable[..., LanguageModel]:
+    """``tiny_llama``, for tests that need other sizes: ``make_tiny_lm(seed, hidden_size=64)``."""
+    return tiny_llama
 
 
 @pytest.fixture(scope="session")

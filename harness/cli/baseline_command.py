@@ -28,18 +28,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Save or show."""
+    from dataclasses import asdict
+
     from rsft_bench.harness import gate
     from rsft_bench.harness.cli import console
-    from rsft_bench.harness.runfolder import RunFolder
 
     if args.action == "show":
-        baseline = gate.load_baseline(args.baseline)
+        facts = dict(gate.load_baseline(args.baseline).info)
     else:
-        asked = RunFolder(args.run_dir).manifest()["config"]["gate"]["margin"]
-        margin = asked if args.margin is None else args.margin
-        baseline = gate.save_baseline(args.run_dir, args.to, margin, args.accept_margin)
+        saved = gate.save_baseline(args.run_dir, args.to, args.margin, args.accept_margin)
+        facts = asdict(saved)
     if args.json:
-        console.print_json(baseline.to_json())
-    else:
-        console.say(baseline.markdown())
+        console.print_json(facts)
+        return 0
+    for warning in facts.pop("warnings", ()):
+        console.note(f"warning: {warning}")
+    for key, value in facts.items():
+        console.say(f"{key}: {_text(value)}")
     return 0
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_text(v)}" for k, v in value.items())
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

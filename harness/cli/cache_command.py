@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
 from rsft_bench.harness.cli.parser import add_json, non_negative
+
+if TYPE_CHECKING:
+    from rsft_bench.harness.store import Store
 
 HELP = "list or prune the artifact store"
 DAY_S = 86400.0
@@ -26,39 +30,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List or prune."""
-    from rsft_bench.harness.cli import console
     from rsft_bench.harness.runner import default_cache
     from rsft_bench.harness.store import Store
 
     store = Store(default_cache())
-    return _list(store, args, console) if args.action == "list" else _prune(store, args, console)
+    if args.action == "list":
+        _list(store, args.json)
+    else:
+        _prune(store, args.older_than, args.dry_run)
+    return 0
 
 
-def _list(store, args, console):  # type: ignore[no-untyped-def]
+def _list(store: Store, as_json: bool) -> None:
+    from rsft_bench.harness.cli import console
+
     sizes: dict[str, list[int]] = defaultdict(list)
     for _, stage, size, _ in store.entries():
         sizes[stage].append(size)
     total = sum(sum(s) for s in sizes.values())
-    if args.json:
+    if as_json:
         by_stage = {k: {"artifacts": len(v), "bytes": sum(v)} for k, v in sizes.items()}
         console.print_json({"path": str(store.root), "bytes": total, "stages": by_stage})
-        return 0
+        return
     rows = [(k, str(len(v)), _mib(sum(v))) for k, v in sorted(sizes.items())]
     console.print_table(("stage", "artifacts", "MiB"), rows)
     console.say(f"{store.root}: {_mib(total)} MiB")
-    return 0
 
 
-def _prune(store, args, console):  # type: ignore[no-untyped-def]
-    limit = time.time() - args.older_than * DAY_S
+def _prune(store: Store, days: int, dry_run: bool) -> None:
+    from rsft_bench.harness.cli import console
+
+    limit = time.time() - days * DAY_S
     old = [(key, size) for key, _, size, made in store.entries() if made < limit]
-    for key, _ in [] if args.dry_run else old:
+    for key, _ in [] if dry_run else old:
         store.remove(key)
-    left = 0 if args.dry_run else store.sweep_temporary()
-    verb = "would delete" if args.dry_run else "deleted"
+    left = 0 if dry_run else store.sweep_temporary()
+    verb = "would delete" if dry_run else "deleted"
     size = _mib(sum(size for _, size in old))
     console.say(f"{verb} {len(old)} artifacts, {size} MiB, {left} leftovers of dead processes")
-    return 0
 
 
 def _mib(size: int) -> str:

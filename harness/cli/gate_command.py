@@ -31,11 +31,11 @@ def run(args: argparse.Namespace) -> int:
     if args.markdown is not None:
         write_text(args.markdown, result.markdown())
     if args.junit is not None:
-        from rsft_bench.reports.junit import junit
+        from rsft_bench.reports.junit import junit_xml
 
-        write_text(args.junit, junit(result))
+        write_text(args.junit, junit_xml(result.to_dict()))
     if args.json:
-        console.print_json(result.to_json())
+        console.print_json(result.to_dict())
     else:
         console.say(result.markdown())
     if result.verdict == "regression":

@@ -28,7 +28,9 @@ def run(args: argparse.Namespace) -> int:
     for entry in entries:
         console.say(f"{entry['name']:<18}{entry['doc']}")
         for param in entry["params"]:
-            choices = f"; one of {', '.join(map(str, param['choices']))}" if param["choices"] else ""
+            choices = (
+                f"; one of {', '.join(map(str, param['choices']))}" if param["choices"] else ""
+            )
             default = format_value(param["default"])
             console.say(f"    {param['name']:<18}{param['doc']} (default {default}{choices})")
     return 0

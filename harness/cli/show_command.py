@@ -60,7 +60,9 @@ def run(args: argparse.Namespace) -> int:
         )
         for _, row in answers.iterrows()
     ]
-    console.print_table(("variant", "draw", "gold", "proxy", "weight", f"answer, seed {seed}"), table)
+    console.print_table(
+        ("variant", "draw", "gold", "proxy", "weight", f"answer, seed {seed}"), table
+    )
     return 0
 
 

@@ -23,6 +23,7 @@ from rsft_bench.harness.gate.components import Components, fit_data
 from rsft_bench.harness.gate.data import (
     Arm,
     GateData,
+    even,
     gate_settings,
     read_draws,
     read_manifest,
@@ -129,17 +130,18 @@ def save_baseline(
         "artifact": artifact_margin(fitted, size.run),
     }
     recipe = _in_force(fitted, size, computed, asked, accepted)
+    artifact = min(recipe, max(ARTIFACT_FLOOR, computed["artifact"]))
     margins = {
         "asked": asked,
         "accepted": accepted,
         "recipe": recipe,
-        "artifact": min(recipe, max(ARTIFACT_FLOOR, computed["artifact"])),
+        "artifact": artifact,
         "computed": computed,
         "run_seeds": run_seeds,
     }
     _write(Path(out), data, {"arms": arms, "margins": margins, "components": fitted}, metrics)
     warnings = _warnings(fitted, size, computed["recipe"], asked)
-    return Saved(Path(out), recipe, margins["artifact"], computed, warnings)
+    return Saved(Path(out), recipe, artifact, computed, warnings)
 
 
 def load_baseline(path: Path) -> Baseline:
@@ -200,6 +202,8 @@ def _arms(
             values = rows[metric].dropna()
             if values.empty or not values.between(-1e-9, 1 + 1e-9).all():
                 raise ConfigError(f"gate.metrics: {metric!r} does not lie in [0, 1] for {arm}")
+            if not even(rows, metric):
+                raise NotComparableError(f"{arm}: {metric!r} is missing at some seeds")
     return arms
 
 
@@ -249,9 +253,7 @@ def _warnings(
     return tuple(found)
 
 
-def _write(
-    out: Path, data: GateData, parts: Mapping[str, Any], metrics: Sequence[str]
-) -> None:
+def _write(out: Path, data: GateData, parts: Mapping[str, Any], metrics: Sequence[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pandas(data.values, preserve_index=False), sink)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rsft_bench.harness.gate.baseline import Baseline
-from rsft_bench.harness.gate.data import Arm, GateData
+from rsft_bench.harness.gate.data import Arm, GateData, even
 from rsft_bench.harness.runfolder import SCHEMA_VERSION
 
 
@@ -76,6 +76,8 @@ def _arm(run: GateData, baseline: Baseline, arm: Arm) -> list[str]:
     for metric in baseline.metrics:
         if metric not in now.columns or now[metric].isna().all():
             found.append(f"{label}: metric {metric!r} is missing")
+        elif not even(now, metric):
+            found.append(f"{label}: metric {metric!r} is missing at some seeds")
         elif _unscored(now, metric) != _unscored(then, metric):
             found.append(f"{label}: metric {metric!r} is missing for other examples")
     return found

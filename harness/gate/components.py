@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from rsft_bench.harness.gate.data import Arm, GateData, of_arm, oriented, read_draws, read_run
+from rsft_bench.harness.runfolder import read_json, write_json
 from rsft_bench.harness.types import FloatArray, IntArray, Json
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -103,7 +104,8 @@ def fit_values(y: FloatArray, group: IntArray) -> dict[str, FloatArray]:
 def fit_run(run: Path, metrics: Sequence[str], variants: Sequence[str]) -> list[Components]:
     """Components of every (suite, policy) of a run, for the given blocking checks.
 
-    This is what regenerates ``tests/fixtures/variance_components.json`` from a recorded run.
+    With ``save_components`` this regenerates ``tests/fixtures/variance_components.json`` from a
+    recorded run.
     """
     return fit_data(read_run(run, variants), read_draws(run, variants), metrics, variants)
 
@@ -114,6 +116,16 @@ def fit_data(
     """As ``fit_run``, from tables already read."""
     pairs = data.values[["suite", "policy"]].drop_duplicates().itertuples(index=False)
     return [_fit_suite(data, draws, str(s), str(p), (metrics, variants)) for s, p in pairs]
+
+
+def save_components(path: Path, fitted: Sequence[Components], source: str) -> None:
+    """Write components as JSON; ``source`` says where they come from."""
+    write_json(path, {"source": source, "components": [c.to_dict() for c in fitted]})
+
+
+def load_components(path: Path) -> list[Components]:
+    """Read what ``save_components`` wrote."""
+    return [Components.from_dict(c) for c in read_json(path)["components"]]
 
 
 def _fit_suite(

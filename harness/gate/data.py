@@ -146,6 +146,17 @@ def of_arm(frame: pd.DataFrame, arm: Arm) -> pd.DataFrame:
     return frame[at & (frame["variant"] == arm.variant)]
 
 
+def scored(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows that have a value of ``metric``."""
+    return rows[rows[metric].notna()]
+
+
+def even(rows: pd.DataFrame, metric: str) -> bool:
+    """Whether every example scored at some seed is scored at all of them."""
+    kept = scored(rows, metric)
+    return len(kept) == kept["example_id"].nunique() * rows["seed"].nunique()
+
+
 def average_draws(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """Weighted mean over draws per (cell, example); NaN where any draw of it is NaN."""
     weight = rows["weight"].to_numpy(dtype=np.float64)

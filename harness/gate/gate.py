@@ -16,7 +16,15 @@ from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.gate.baseline import MAX_MARGIN, Baseline, load_baseline
 from rsft_bench.harness.gate.comparability import reasons, schema_reason
 from rsft_bench.harness.gate.costs import compare_costs
-from rsft_bench.harness.gate.data import Arm, GateData, read_manifest, read_run, readable
+from rsft_bench.harness.gate.data import (
+    Arm,
+    GateData,
+    even,
+    read_manifest,
+    read_run,
+    readable,
+    scored,
+)
 from rsft_bench.harness.gate.decision import (
     ALPHA,
     INCONCLUSIVE,
@@ -104,7 +112,7 @@ def scope_of(run: GateData, baseline: Baseline, arm: Arm) -> str:
 def _measure(run: GateData, baseline: Baseline, arm: Arm, metric: str) -> _Measured:
     """Effect of one arm and metric in its scope, run minus baseline."""
     scope = scope_of(run, baseline, arm)
-    now, then = _scored(run.arm(arm), metric), _scored(baseline.data.arm(arm), metric)
+    now, then = scored(run.arm(arm), metric), scored(baseline.data.arm(arm), metric)
     sizes = (now["seed"].nunique(), then["seed"].nunique())
     if scope == ARTIFACT:
         both = now.merge(then, on=["seed", "example_id"], suffixes=("", "_then"))
@@ -144,9 +152,7 @@ def _one_sided(effect: Effect) -> tuple[float | None, float | None, float | None
     return lower, upper, 0.5**effect.clusters if effect.estimate < 0 else 1.0
 
 
-def _judged(
-    measured: Sequence[_Measured], baseline: Baseline, margin: float | None
-) -> list[Check]:
+def _judged(measured: Sequence[_Measured], baseline: Baseline, margin: float | None) -> list[Check]:
     margins = [_margin(m.check.scope, baseline, margin) for m in measured]
     lower = np.array([-inf if m.check.lower is None else m.check.lower for m in measured])
     p = np.array([1.0 if m.check.p is None else m.check.p for m in measured])
@@ -183,16 +189,10 @@ def _shown(run: GateData, baseline: Baseline) -> list[Check]:
     for arm in baseline.arms:
         now, then = run.arm(arm), baseline.data.arm(arm)
         for name in names:
-            left, right = (set(_scored(side, name)["example_id"]) for side in (now, then))
-            if left and left == right and _even(now, name) and _even(then, name):
+            left, right = (set(scored(side, name)["example_id"]) for side in (now, then))
+            if left and left == right and even(now, name) and even(then, name):
                 found.append(replace(_measure(run, baseline, arm, name).check, p=None))
     return found
-
-
-def _even(rows: pd.DataFrame, metric: str) -> bool:
-    """Whether every scored example is scored at every seed."""
-    scored = _scored(rows, metric)
-    return len(scored) == scored["example_id"].nunique() * rows["seed"].nunique()
 
 
 def _margin_notes(checks: Sequence[Check], saved: Baseline, margin: float | None) -> list[str]:
@@ -206,7 +206,7 @@ def _margin_notes(checks: Sequence[Check], saved: Baseline, margin: float | None
     size = Size(min(c.seeds for c in recipe), min(c.baseline_seeds for c in recipe))
     needed = recipe_margin(saved.components(), size)
     used = max(c.margin or 0.0 for c in recipe)
-    if needed > used:
+    if used < needed < inf:
         notes.append(
             f"with {size.run} seeds against {size.baseline} an unchanged program passes 90 times "
             f"in 100 only at a margin of {needed:.3f}; this gate uses {used:g}"
@@ -236,10 +236,6 @@ def _settle(m: _Measured, c: Check, saved: Baseline) -> str:
             size = Size(c.seeds, c.baseline_seeds)
             return f"{label}: {remedies(fitted, at, size, min(ratio, 0.99))}"
     return f"{label}: more seeds, examples or draws"
-
-
-def _scored(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    return rows[rows[metric].notna()]
 
 
 def _sample(rows: pd.DataFrame, metric: str) -> Sample:

@@ -172,9 +172,7 @@ def _bounds(v: Variance) -> Simulated:
     return Simulated(v.estimate, lower, np.asarray(stats.t.cdf(ratio, v.df)))
 
 
-def _join(
-    fitted: Sequence[Components], parts: Sequence[tuple[Components, Simulated]]
-) -> Simulated:
+def _join(fitted: Sequence[Components], parts: Sequence[tuple[Components, Simulated]]) -> Simulated:
     """Stack chunks along replicates and suites along checks."""
     columns = [
         [np.concatenate([s[field] for c, s in parts if c is one], axis=0) for one in fitted]

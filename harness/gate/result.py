@@ -11,6 +11,7 @@ from rsft_bench.harness.types import Json
 
 EXIT_CODES = {PASS: 0, REGRESSION: 1, INCONCLUSIVE: 3, NOT_COMPARABLE: 3}
 SHOWN = "shown"
+HARM_NOTE = "Higher is better; `harm_*` enters as 1 - harm."
 HEADLINES = {
     PASS: "Pass: no blocking metric fell by the margin.",
     REGRESSION: "Regression: a blocking metric fell by more than the margin.",
@@ -89,7 +90,7 @@ class GateResult:
             lines += ["", "### Blocking checks", "", *_table(self.checks)]
         lines += _bullets("What would settle it", self.advice)
         if self.shown:
-            lines += ["", "### Shown, never blocking", "", *_table(self.shown)]
+            lines += ["", "### Shown, never blocking", "", HARM_NOTE, "", *_table(self.shown)]
         changed = [c for c in self.costs if c.changed]
         if self.costs:
             lines += ["", "### Tokens and FLOPs, never blocking", "", *_cost_lines(changed)]

@@ -25,14 +25,22 @@ VOID = {"meta", "img", "br", "link", "input", "hr"}
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A run in which RSFT gains .2 on both suites."""
-    return RunFolder(write_synthetic_run(tmp_path_factory.mktemp("run") / "real", effect=0.2))
+    path = tmp_path_factory.mktemp("run") / "real"
+    size = {"effect": 0.2, "seed_sd": 0.005, "per_cluster": 2, "results": False}
+    return RunFolder(write_synthetic_run(path, seeds=(0, 1, 2, 3), **size))
+
+
+@pytest.fixture(scope="module")
+def found(run: RunFolder) -> Analysis:
+    """Its analysis."""
+    return analyse(run)
 
 
 @pytest.fixture(scope="module")
 def written(run: RunFolder) -> tuple[list[Path], float]:
-    """Its reports and the seconds they took."""
-    start = time.perf_counter()
-    return reports.write(run, ("html", "md", "json")), time.perf_counter() - start
+    """Its reports and the CPU seconds they took."""
+    start = time.process_time()
+    return reports.write(run, ("html", "md", "json")), time.process_time() - start
 
 
 class Checker(HTMLParser):
@@ -107,11 +115,11 @@ def test_sections_and_twenty_examples(written: tuple[list[Path], float]) -> None
         "base model",
     ):
         assert words in text
-    assert re.search(r"0 of \d+, at most 3\.3 %", text)  # 1 - .05 ** (1 / 90)
+    assert re.search(r"0 of \d+, at most 4\.9 %", text)  # 1 - .05 ** (1 / 60)
 
 
-def test_a_real_gain_is_found_on_both_suites(run: RunFolder) -> None:
-    replies = answers(analyse(run))
+def test_a_real_gain_is_found_on_both_suites(found: Analysis) -> None:
+    replies = answers(found)
     assert replies[0].word == "yes"
     assert [p.word for p in replies[0].parts] == ["yes", "yes"]
     assert replies[1].word == "yes"
@@ -131,8 +139,7 @@ def test_results_follow_the_contract(written: tuple[list[Path], float]) -> None:
     assert len(results["answers"]) == 7
 
 
-def test_estimates_lie_near_the_truth(run: RunFolder) -> None:
-    found = analyse(run)
+def test_estimates_lie_near_the_truth(found: Analysis) -> None:
     for r in found.records:
         if r["family"] == "confirmatory" and r["b"] == "sft_more":
             assert abs(r["estimate"] - 0.2) < 4 * r["se"]
@@ -152,14 +159,15 @@ def test_no_gain_is_never_a_yes(rng_seed: int, tmp_path: Path) -> None:
     assert replies[1].word in {"no", "cannot tell"}
 
 
-def test_same_run_same_bytes(run: RunFolder, tmp_path: Path) -> None:
-    first = reports.write(run, ("html", "md"), tmp_path / "a")
+def test_same_run_same_bytes(
+    written: tuple[list[Path], float], run: RunFolder, tmp_path: Path
+) -> None:
     again = reports.write(RunFolder(run.path), ("html", "md"), tmp_path / "b")
-    assert [f.read_bytes() for f in first] == [f.read_bytes() for f in again]
+    assert [f.read_bytes() for f in written[0][:2]] == [f.read_bytes() for f in again]
 
 
-def test_terminal_table(run: RunFolder) -> None:
-    table = reports.terminal_table(run)
+def test_terminal_table(found: Analysis) -> None:
+    table = reports.table_of(found)
     assert all(len(row) == len(table.headers) for row in table.rows)
     assert len(table.rows) == 2 * 15
     assert any("order_status? yes" in note for note in table.footnotes)
@@ -194,7 +202,6 @@ def test_reports_leave_torch_unloaded() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_analysis_is_frozen(run: RunFolder) -> None:
-    found: Analysis = analyse(run)
+def test_analysis_is_frozen(found: Analysis) -> None:
     with pytest.raises(AttributeError):
         found.margin = 0.1  # type: ignore[misc]

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
 from rsft_bench.harness.policies import nano_training
 from rsft_bench.harness.policies.nano_training import batches, measure, train
 from rsft_bench.harness.policies.nano_training.document import Document
@@ -14,8 +17,6 @@ from rsft_bench.harness.policies.nano_training.draw import Draw, identifier, typ
 from rsft_bench.harness.policies.nano_training.overlap import Corpus, grams, masked, overlap
 from rsft_bench.harness.policies.nano_training.text import WRITERS, document, probe
 from rsft_bench.harness.policies.nano_training.tokenizer import END, train_tokenizer, wrap
-from tokenizers import Tokenizer
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 SHIPPED = Path(nano_training.__file__).resolve().parents[1] / "nano_1"
 MIB = 1 << 20

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
 from rsft_bench.harness.policies.nano_training.card import card
 from rsft_bench.harness.policies.nano_training.measure import accuracy
 from rsft_bench.harness.policies.nano_training.overlap import (
@@ -21,7 +23,6 @@ from rsft_bench.harness.policies.nano_training.overlap import (
     suite_texts,
 )
 from rsft_bench.harness.policies.nano_training.train import Progress, Recipe, save, train
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 DEFAULT = Recipe()
 PROBES = 400

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
 from rsft_bench.harness.policies.nano_training.document import Document
 from rsft_bench.harness.policies.nano_training.text import document
 from rsft_bench.harness.policies.nano_training.tokenizer import CONTEXT, END, PAD
 from rsft_bench.harness.seeding import stream
-from tokenizers import Tokenizer
 
 CONTEXT_WEIGHT = 0.15
 _GROUP = 16

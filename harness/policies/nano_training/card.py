@@ -11,23 +11,25 @@ _CARD = """\
 # {name}
 
 A Llama-architecture language model of {parameters:,} parameters ({hidden} wide, {layers} layers,
-{heads} heads, tied embeddings, float32, context {context}), trained from random weights on generated
-customer-service text. It is the shipped policy of rsft-bench: small enough that a whole benchmark
-runs on a laptop, and able to copy facts from its prompt, so that it is a fair start for fine-tuning.
+{heads} heads, tied embeddings, float32, context {context}), trained from random weights on
+generated customer-service text. It is the shipped policy of rsft-bench: small enough that a
+whole benchmark runs on a laptop, and able to copy facts from its prompt, so that it is a fair
+start for fine-tuning.
 
 - Licence: Apache-2.0, weights and generated data alike.
 - Tokenizer: byte-level BPE, {vocabulary} tokens, every digit a token of its own.
 - Data: {documents:,} documents by the generators in `harness/policies/nano_training/`, seed {seed}:
   dialogues in the suites' prompt form from thirteen domains (hotel, gym, library, telephone and
   internet, bank card, event ticket, energy, insurance, medical appointment, car rental, course,
-  device repair, train journey), with made-up names, ids, dates, amounts and a share of made-up nouns
-  and keys; drills of copying, of comparing two numbers and of common words. No text was taken from
-  elsewhere. About a tenth of the answers are terse, wrong or rude on purpose.
+  device repair, train journey), with made-up names, ids, dates, amounts and a share of made-up
+  nouns and keys; drills of copying, of comparing two numbers and of common words. No text was
+  taken from elsewhere. About a tenth of the answers are terse, wrong or rude on purpose.
   Words of shops occur only in word-list drills, never in a dialogue about orders or returned goods.
 - Training: {steps:,} steps of {rows} documents, {tokens:,} tokens, AdamW, peak rate {lr:g}, linear
   decay over the last {decay:.0%}; {minutes:.0f} minutes on two threads of a busy two-core machine.
 - Final training loss (answers weighted 1, contexts 0.15): {loss:.3f} nats a token.
-- Command: `python -m rsft_bench.harness.policies.nano_training --out DIR --steps {steps} --seed {seed}`.
+- Command:
+  `python -m rsft_bench.harness.policies.nano_training --out DIR --steps {steps} --seed {seed}`.
   Same seed, steps, machine, versions and thread count give the same weights; another machine may
   round differently and then ends with other weights of like quality.
 
@@ -50,8 +52,8 @@ Greedy answers to {probes} single-turn prompts a row, entities unseen in trainin
 ## Overlap with the suites
 
 Test prompts and reference answers against {sample:,} documents of the training stream; numbers, ids
-and names masked. Near-duplicates: a line of eight or more words with Jaccard >= 0.5 over masked word
-trigrams. Both shares are to be at most 1 %.
+and names masked. Near-duplicates: a line of eight or more words with Jaccard >= 0.5 over masked
+word trigrams. Both shares are to be at most 1 %.
 
 | Suite | Texts | With a shared masked 8-gram | Near-duplicates |
 | --- | --- | --- | --- |

@@ -62,13 +62,17 @@ DOMAINS = (
         "booking", "booking number",
         """hotel;brand;which hotel am I in|where do I stay;You stay at {v}|It is the {v} hotel
         guest;name;who is the guest|what name is it under;It is under the name {v}
-        check-in;date;when can I check in|when do I arrive;You check in on {v}|Your stay starts on {v}
+        check-in;date;when can I check in|when do I arrive;\
+          You check in on {v}|Your stay starts on {v}
         check-out;date;when do I have to leave|when does my stay end;You leave on {v}
-        room;thing;which room did I get|what kind of room is it;You have the {v}|We keep the {v} for you
-        price;money;what will the stay cost|how much is it a night;The stay costs {v}|It comes to {v}
+        room;thing;which room did I get|what kind of room is it;\
+          You have the {v}|We keep the {v} for you
+        price;money;what will the stay cost|how much is it a night;\
+          The stay costs {v}|It comes to {v}
         nights;count;how many nights is it;It is {v} nights
-        booking status;state;is my room ok|how does my booking stand;Your booking is {v}""",  # noqa: E501
-        "move the stay/moving the stay|change the room/changing the room|bring a pet/bringing a pet|"
+        booking status;state;is my room ok|how does my booking stand;Your booking is {v}""",
+        "move the stay/moving the stay|change the room/changing the room|"
+        "bring a pet/bringing a pet|"
         "drop the booking for free/dropping the booking for free|add a guest/adding a guest",
         "check-in|the booking|arrival at the hotel", "front desk|hotel manager|booking office",
     ),
@@ -80,37 +84,43 @@ DOMAINS = (
         monthly fee;money;what do I pay a month|how much is the gym;You pay {v} a month
         next class;date;when is my next class|what day is my class;Your class is on {v}
         locker;id;which locker is mine;You have locker {v}
-        membership status;state;am I still a member|is my membership fine;Your membership is {v}""",  # noqa: E501
+        membership status;state;am I still a member|is my membership fine;Your membership is {v}""",
         "freeze the membership/freezing the membership|leave the gym/leaving the gym|"
         "switch clubs/switching clubs|bring a friend/bringing a friend",
         "joining|the last payment|the start of the month", "club office|trainers|member desk",
     ),
     _domain(
         "loan", "library card",
-        """title;thing;which book do I have|what did I borrow;You borrowed {v}|The book is called {v}
+        """title;thing;which book do I have|what did I borrow;\
+          You borrowed {v}|The book is called {v}
         author;name;who wrote it|who is the author;It was written by {v}
-        due date;date;when must I bring it back|until when can I keep it;Please bring it by {v}|You can keep it until {v}
-        branch;place;which library is it|where do I hand it in;Bring it to {v}|It belongs to the {v} library
+        due date;date;when must I bring it back|until when can I keep it;\
+          Please bring it by {v}|You can keep it until {v}
+        branch;place;which library is it|where do I hand it in;\
+          Bring it to {v}|It belongs to the {v} library
         fine;money;what do I owe you|how big is my fine;You owe {v}|The fine is {v}
         renewals;count;how many times did I renew;You renewed it {v} times
-        loan status;state;what is going on with my loan;The loan is {v}""",  # noqa: E501
+        loan status;state;what is going on with my loan;The loan is {v}""",
         "renew the book/renewing the book|keep the book longer/keeping the book longer|"
         "reserve a title/reserving a title|borrow a film/borrowing a film",
         "the due date|the loan|the last renewal", "reading room|library desk|archive",
     ),
     _domain(
         "line", "contract number",
-        """tariff;brand;what tariff do I have|which plan is my phone on;Your tariff is {v}|You use the {v} plan
+        """tariff;brand;what tariff do I have|which plan is my phone on;\
+          Your tariff is {v}|You use the {v} plan
         data left;count;how much data is left|how many gigabytes do I have;You have {v} GB left
         sim;id;what is my sim number;Your SIM is {v}
         speed;count;how fast is my internet;Your line runs at {v} Mbit
-        contract end;date;when does my contract run out|how long am I bound;Your contract runs until {v}
+        contract end;date;when does my contract run out|how long am I bound;\
+          Your contract runs until {v}
         technician;name;who comes to fix the line;{v} will come to you|The technician is {v}
         last bill;money;how high was my bill|what did I pay last month;Your bill was {v}
-        line status;state;does my line work|what is wrong with my internet;Your line is {v}""",  # noqa: E501
+        line status;state;does my line work|what is wrong with my internet;Your line is {v}""",
         "change the tariff/changing the tariff|keep the old number/keeping the old number|"
         "pause the line/pausing the line|use data abroad/using data abroad",
-        "activation|the last bill|the start of the contract", "network team|billing team|mobile team",
+        "activation|the last bill|the start of the contract", "network team|billing team|"
+        "mobile team",
     ),
     _domain(
         "card", "customer number",
@@ -121,7 +131,7 @@ DOMAINS = (
         expiry;date;when does my card run out;The card is good until {v}
         adviser;name;who looks after me at the bank;Your adviser is {v}
         branch;place;where is my bank branch;Your branch is at {v}
-        card status;state;is my card working|can I use my card;Your card is {v}""",  # noqa: E501
+        card status;state;is my card working|can I use my card;Your card is {v}""",
         "raise the limit/raising the limit|dispute a payment/disputing a payment|"
         "open a second account/opening a second account|skip a rate/skipping a rate",
         "the payment|opening the account|the last statement", "fraud team|loan office|card desk",
@@ -135,7 +145,7 @@ DOMAINS = (
         show date;date;what day is the concert;The show is on {v}
         price;money;what did the ticket cost;The ticket cost {v}
         holder;name;whose name is on it;The ticket is made out to {v}
-        ticket status;state;is my ticket valid;The ticket is {v}""",  # noqa: E501
+        ticket status;state;is my ticket valid;The ticket is {v}""",
         "swap the seat/swapping the seat|give the ticket to a friend/giving the ticket to a friend|"
         "upgrade the seat/upgrading the seat|move to another evening/moving to another evening",
         "the show|the sale|opening night", "box office|venue staff|seating team",
@@ -143,14 +153,17 @@ DOMAINS = (
     _domain(
         "meter", "supply number",
         """reading;id;what was my last reading|what does the meter say;The meter shows {v}
-        provider;brand;who supplies my power|who is my electricity from;{v} supplies you|You get it from {v}
+        provider;brand;who supplies my power|who is my electricity from;\
+          {v} supplies you|You get it from {v}
         monthly rate;money;what do I pay for power|how high is my rate;Your rate is {v}
-        visit;date;when will someone read the meter|when is the visit;We read it on {v}|The visit is on {v}
+        visit;date;when will someone read the meter|when is the visit;\
+          We read it on {v}|The visit is on {v}
         engineer;name;who is coming;{v} comes to you
         outage;span;how long will the power be off;It will take {v}
         supply;place;which flat is it for;It is for {v}
-        supply status;state;is the power back;The supply is {v}""",  # noqa: E501
-        "pay in parts/paying in parts|change the rate/changing the rate|send the reading late/sending "
+        supply status;state;is the power back;The supply is {v}""",
+        "pay in parts/paying in parts|change the rate/changing the rate|"
+        "send the reading late/sending "
         "the reading late|end the supply/ending the supply",
         "moving in|the reading|the last bill", "grid team|meter service|billing office",
     ),
@@ -163,7 +176,7 @@ DOMAINS = (
         loss date;date;when did it happen;It happened on {v}
         workshop;brand;which workshop do I go to;Please go to {v}
         time needed;span;how long does it take;It takes about {v}
-        claim status;state;is my claim through|any news about my claim;Your claim is {v}""",  # noqa: E501
+        claim status;state;is my claim through|any news about my claim;Your claim is {v}""",
         "file the claim/filing the claim|add photos/adding photos|choose another workshop/choosing "
         "another workshop|take the money instead/taking the money instead",
         "the accident|the loss|the letter", "claims team|legal team|expert office",
@@ -177,7 +190,7 @@ DOMAINS = (
         clinic;place;where is the clinic;The clinic is at {v}
         bring;thing;what should I bring;Please bring the {v}
         length;span;how long will I be there;Plan {v} for it
-        visit status;state;is my visit fixed;Your visit is {v}""",  # noqa: E501
+        visit status;state;is my visit fixed;Your visit is {v}""",
         "move the visit/moving the visit|bring a relative/bringing a relative|"
         "see another doctor/seeing another doctor|call the visit off/calling the visit off",
         "the visit|the test|the last treatment", "nurse|lab team|front office",
@@ -192,9 +205,10 @@ DOMAINS = (
         deposit;money;how big is the deposit|what do you block on my card;The deposit is {v}
         driver;name;who may drive;{v} may drive
         plate;id;what is the plate;The plate is {v}
-        rental status;state;is the car ready;The rental is {v}""",  # noqa: E501
+        rental status;state;is the car ready;The rental is {v}""",
         "keep the car longer/keeping the car longer|add a driver/adding a driver|"
-        "cross the border/crossing the border|hand the car in elsewhere/handing the car in elsewhere",
+        "cross the border/crossing the border|"
+        "hand the car in elsewhere/handing the car in elsewhere",
         "pick-up|signing|the drop-off", "rental desk|road help|damage office",
     ),
     _domain(
@@ -207,7 +221,7 @@ DOMAINS = (
         tuition;money;what are the costs of the course;The course costs {v}
         points;count;how many points do I have;You have {v} points
         exam code;id;what is my exam code;Your exam code is {v}
-        place status;state;did I get in|do I have a place;Your place is {v}""",  # noqa: E501
+        place status;state;did I get in|do I have a place;Your place is {v}""",
         "change the group/changing the group|retake the exam/retaking the exam|"
         "hand in the essay late/handing in the essay late|leave the course/leaving the course",
         "the first lesson|the exam|signing up", "course office|exam board|teachers",
@@ -221,7 +235,7 @@ DOMAINS = (
         ready;date;when is it done|when can I fetch it;It is done on {v}|You can fetch it on {v}
         workshop;place;where is your workshop;You find us at {v}
         maker;brand;who made it;It was made by {v}
-        repair status;state;how far are you|is the repair done;The repair is {v}""",  # noqa: E501
+        repair status;state;how far are you|is the repair done;The repair is {v}""",
         "stop the repair/stopping the repair|get a spare device/getting a spare device|"
         "wait in the shop/waiting in the shop|have it cleaned too/having it cleaned too",
         "handing it in|the estimate|the last repair", "workshop|parts desk|bench team",
@@ -237,7 +251,7 @@ DOMAINS = (
         fare;money;what was the fare;The fare was {v}
         passenger;name;who is travelling;{v} is travelling
         bag;thing;what did I leave on the train;We found the {v}
-        journey status;state;is my train fine|is the train on time;The train is {v}""",  # noqa: E501
+        journey status;state;is my train fine|is the train on time;The train is {v}""",
         "take a later train/taking a later train|bring a bike/bringing a bike|"
         "change the seat/changing the seat|break the journey/breaking the journey",
         "departure|the trip|the sale of the fare", "station staff|lost property|train crew",

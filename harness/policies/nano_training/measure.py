@@ -6,12 +6,13 @@ import re
 from collections.abc import Sequence
 
 import torch
+from tokenizers import Tokenizer
+from transformers import LlamaForCausalLM
+
 from rsft_bench.harness.policies.nano_training import decisions, lookups
 from rsft_bench.harness.policies.nano_training.document import Document
 from rsft_bench.harness.policies.nano_training.text import Writer, probe
 from rsft_bench.harness.policies.nano_training.tokenizer import END, PAD
-from tokenizers import Tokenizer
-from transformers import LlamaForCausalLM
 
 COPIED: tuple[Writer, ...] = (
     lookups.copy, lookups.fee, lookups.term, lookups.missing, decisions.hand_over,

@@ -11,11 +11,13 @@ BYE = (
     "Thanks a lot|It matters to me|No rush|I have asked twice now!|Best"
 ).split("|")
 BACK = (
-    "I was just wondering,|I lost my papers,|My partner asks:|I forgot,|One thing:|Before I go out,|"
+    "I was just wondering,|I lost my papers,|My partner asks:|I forgot,|One thing:|"
+    "Before I go out,|"
     "Sitting at my desk and thinking,|For my notes,|I can't see it online,|Maybe you can look,"
 ).split("|")
 ASK = (
-    "what is the {k}|what's the {k}|what is my {k}|tell me the {k}|can I get the {k}|I need the {k}|"
+    "what is the {k}|what's the {k}|what is my {k}|tell me the {k}|can I get the {k}|"
+    "I need the {k}|"
     "please give me the {k}|{k} please|do you have the {k}|could you read me the {k}|"
     "I want to know the {k}|what do you have as {k}|which {k} is on file|the {k}"
 ).split("|")
@@ -78,7 +80,8 @@ ACT_ASK = (
 YES = (
     "Yes, you can {V}|Yes, {g} is possible|You may {V}|That works|Yes, that is fine|"
     "Good news, you can {V}|{G} is allowed|Of course you can {V}|Yes, {g} is still open|"
-    "I can do that, {g} is fine|We can {V} for you|Sure, {g} is within the rules|You qualify for {g}"
+    "I can do that, {g} is fine|We can {V} for you|Sure, {g} is within the rules|"
+    "You qualify for {g}"
 ).split("|")
 NO = (
     "No, you can't {V}|Sorry, {g} is not possible|You cannot {V}|I am afraid that does not work|"
@@ -217,7 +220,8 @@ TERM_TELL = (
     "{l} {u} is the limit"
 ).split("|")
 RUDE = (
-    "Can't you read?|As I keep saying:|Not my job, but fine.|Ugh.|Whatever.|Look it up yourself next "
+    "Can't you read?|As I keep saying:|Not my job, but fine.|Ugh.|Whatever.|"
+    "Look it up yourself next "
     "time.|You again."
 ).split("|")
 SORRY = (

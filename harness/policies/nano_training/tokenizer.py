@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rsft_bench.harness.policies.nano_training import words
-from rsft_bench.harness.policies.nano_training.text import document
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
+
+from rsft_bench.harness.policies.nano_training import words
+from rsft_bench.harness.policies.nano_training.text import document
 
 END, PAD = "<|end|>", "<|pad|>"
 CONTEXT = 512

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+
 from rsft_bench.harness.policies.nano_training.batches import Batch, batches
 from rsft_bench.harness.policies.nano_training.measure import accuracy
 from rsft_bench.harness.policies.nano_training.tokenizer import (
@@ -18,8 +21,6 @@ from rsft_bench.harness.policies.nano_training.tokenizer import (
     wrap,
 )
 from rsft_bench.harness.seeding import derive_seed
-from tokenizers import Tokenizer
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 logger = logging.getLogger(__name__)
 

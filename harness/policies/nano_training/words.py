@@ -23,8 +23,10 @@ NOUNS = (
 ADJECTIVES = (
     "red blue green black white grey yellow orange pink purple brown silver golden small large big "
     "mini tall short long slim wide round square soft hard light dark warm cold wool cotton linen "
-    "leather wooden metal steel glass plastic ceramic paper silk summer winter spring autumn travel "
-    "kitchen garden office kids classic modern basic deluxe smart wireless portable folding running "
+    "leather wooden metal steel glass plastic ceramic paper silk summer winter spring "
+    "autumn travel "
+    "kitchen garden office kids classic modern basic deluxe smart wireless portable "
+    "folding running "
     "hiking family double single quiet sunny fast digital early late junior senior standard premium"
 ).split()
 STATES = (

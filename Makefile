@@ -1,0 +1,68 @@
+# Everything a contributor or CI types. Stamps under $(VENV) make second calls quick.
+PYTHON ?= python3
+VENV ?= .venv
+OMP_NUM_THREADS ?= 1
+PYTEST_ARGS ?= -n 2 --dist loadfile --benchmark-disable
+export OMP_NUM_THREADS
+
+BIN := $(VENV)/bin
+CODE := harness tasks baselines reports
+SOURCES := $(shell find $(CODE) -type f -not -name '*.pyc')
+TORCH := $(VENV)/.stamp-torch
+DEPENDENCIES := $(VENV)/.stamp-dependencies
+INSTALLED := $(VENV)/.stamp-installed
+PACKAGES := harness tasks baselines reports
+
+.DEFAULT_GOAL := help
+.PHONY: help venv quickstart test lint types bench nano gate-live clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+venv: $(INSTALLED)  ## create $(VENV) and install the package with tested versions
+
+# The pinned torch goes first: resolved together with the rest, a newer build may win.
+$(TORCH): constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0 setuptools
+	touch $@
+
+$(DEPENDENCIES): pyproject.toml constraints.txt $(TORCH)
+	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	  print(*p["dependencies"], *p["optional-dependencies"]["test"], sep="\n")' > $(VENV)/wanted.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -r $(VENV)/wanted.txt
+	touch $@
+
+# Not editable: tests and types see what a user would install. A left-over build folder would
+# smuggle deleted modules into the wheel.
+$(INSTALLED): $(DEPENDENCIES) $(SOURCES)
+	rm -rf build *.egg-info
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation --force-reinstall .
+	rm -rf build *.egg-info
+	touch $@
+
+quickstart: venv  ## install, run the preset quick, print the table and the path of the report
+	$(BIN)/rsft-bench run --preset quick
+
+test: venv  ## install and run the tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: venv  ## ruff
+	$(BIN)/ruff check $(CODE) tests examples
+	$(BIN)/ruff format --check $(CODE) tests
+
+types: venv  ## mypy, strict, on the installed package
+	$(BIN)/mypy $(addprefix -p rsft_bench.,$(PACKAGES)) -p rsft_bench
+
+bench: venv  ## micro-benchmarks
+	$(BIN)/python -m pytest tests/bench --benchmark-only
+
+nano: venv  ## train the packaged policy again (at most an hour on two cores)
+	$(BIN)/python -m rsft_bench.harness.policies.nano_training
+
+gate-live: venv  ## ten live A/A runs through the gate
+	$(BIN)/python tools/gate_live.py
+
+clean:  ## remove caches and build output; keeps $(VENV) and runs/
+	rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	find . -name __pycache__ -not -path './$(VENV)/*' -type d -exec rm -rf {} +
