@@ -54,7 +54,7 @@ def forest(ax: Axes, marks: Sequence[Mark], zero: float | None, names: bool) -> 
     for i, mark in enumerate(reversed(marks)):
         if mark.points:
             ax.scatter(
-                mark.points, [i] * len(mark.points), s=9, color=mark.colour, alpha=0.35, lw=0
+                mark.points, [i - 0.28] * len(mark.points), s=9, color=mark.colour, alpha=0.35, lw=0
             )
         if mark.lo is not None and mark.hi is not None:
             ax.plot([mark.lo, mark.hi], [i, i], color=mark.colour, lw=2, solid_capstyle="butt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rsft_bench.harness.seeding import derive_seed
+
+# Before torch is first imported: its threads spin when tests share the cores with anything else.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
     from rsft_bench.harness.policies.language_model import LanguageModel

@@ -12,10 +12,11 @@ def in_run(folder: Path, text: str) -> str:
     """The id of the run's variant that ``text`` means: its id, any spelling of it, or `primary`.
 
     Raises:
-        UnknownNameError: no such variant in the run; names a near one and all of them.
+        UserError: no such variant in the run (names a near one and all of them), or no such method.
     """
+    from rsft_bench.harness.cli import compose
     from rsft_bench.harness.runfolder import RunFolder
-    from rsft_bench.harness.variants import split_id
+    from rsft_bench.harness.variants import parse_variant
 
     manifest = RunFolder(folder).manifest()
     ids = [str(v["id"]) for v in manifest["variants"]]
@@ -23,10 +24,9 @@ def in_run(folder: Path, text: str) -> str:
         return str(manifest["primary"])
     if text in ids:
         return text
-    wanted = split_id(text)
-    same = [i for i in ids if split_id(i) == wanted]
-    if same:
-        return same[0]
+    written_out = parse_variant(text, compose.catalog().registry("method")).id
+    if written_out in ids:
+        return written_out
     near = difflib.get_close_matches(text, ids, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise UnknownNameError(f"{folder} has no variant {text!r}.{hint} It has: {', '.join(ids)}")

@@ -37,7 +37,7 @@ from rsft_bench.harness.gate.margins import (
     remedies,
     standard_error,
 )
-from rsft_bench.harness.runfolder import SCHEMA_VERSION, read_json, write_json
+from rsft_bench.harness.runfolder import SCHEMA_VERSION, RunFolder, read_json, write_json
 from rsft_bench.harness.types import Json
 
 FILE = "baseline.json"
@@ -121,9 +121,10 @@ def save_baseline(
     asked = _checked(configured if margin is None else margin, "margin")
     accepted = None if accept_margin is None else _checked(accept_margin, "accept-margin")
     _free(Path(out))
-    data = read_run(run, variants)
+    folder = RunFolder(Path(run))
+    data = read_run(folder, variants)
     arms = _arms(manifest, data, metrics, variants)
-    fitted = fit_data(data, read_draws(run, variants), metrics, variants)
+    fitted = fit_data(data, read_draws(folder, variants), metrics, variants)
     size = Size(run_seeds, len(data.values["seed"].unique()))
     computed = {
         "recipe": recipe_margin(fitted, size),

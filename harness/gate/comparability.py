@@ -6,12 +6,14 @@ baseline has and the run lacks is a reason.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
-from rsft_bench.harness.gate.baseline import Baseline
+from rsft_bench.harness.gate.baseline import FILE, Baseline
 from rsft_bench.harness.gate.data import Arm, GateData, even
-from rsft_bench.harness.runfolder import SCHEMA_VERSION
+from rsft_bench.harness.runfolder import SCHEMA_VERSION, read_json
 
 
 def reasons(run: GateData, baseline: Baseline) -> list[str]:
@@ -23,9 +25,9 @@ def reasons(run: GateData, baseline: Baseline) -> list[str]:
     ]
 
 
-def schema_reason(baseline: Baseline) -> str | None:
-    """Why this program cannot use the baseline's tables; None if it can."""
-    found = baseline.info.get("schema_version")
+def schema_reason(baseline: Path) -> str | None:
+    """Why this program cannot read the baseline's tables; None if it can."""
+    found = read_json(Path(baseline) / FILE).get("schema_version")
     if found == SCHEMA_VERSION:
         return None
     return f"baseline has schema_version {found!r}, this program reads {SCHEMA_VERSION}"

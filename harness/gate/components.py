@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from rsft_bench.harness.gate.data import Arm, GateData, of_arm, oriented, read_draws, read_run
-from rsft_bench.harness.runfolder import read_json, write_json
+from rsft_bench.harness.runfolder import RunFolder, read_json, write_json
 from rsft_bench.harness.types import FloatArray, IntArray, Json
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -107,7 +107,8 @@ def fit_run(run: Path, metrics: Sequence[str], variants: Sequence[str]) -> list[
     With ``save_components`` this regenerates ``tests/fixtures/variance_components.json`` from a
     recorded run.
     """
-    return fit_data(read_run(run, variants), read_draws(run, variants), metrics, variants)
+    folder = RunFolder(Path(run))
+    return fit_data(read_run(folder, variants), read_draws(folder, variants), metrics, variants)
 
 
 def fit_data(

@@ -82,18 +82,16 @@ def readable(manifest: Mapping[str, Json]) -> str | None:
     return None
 
 
-def read_run(run: Path, arms: Sequence[str] | None = None) -> GateData:
-    """Read a complete run. ``arms``: variant ids to keep, all if None.
+def read_run(folder: RunFolder, arms: Sequence[str]) -> GateData:
+    """Read the variants ``arms`` of a complete run.
 
     Raises:
         UserError: a file is absent. DataError: a file is damaged.
     """
-    folder = RunFolder(Path(run))
     manifest, rows, cells = folder.manifest(), folder.rows(), folder.cells()
     metrics = ["gold_pass", "gold", "proxy", *folder.metrics()]
-    rows = rows[rows["split"] == SPLIT]
-    if arms is not None:
-        rows, cells = rows[rows["variant"].isin(arms)], cells[cells["variant"].isin(arms)]
+    rows = rows[(rows["split"] == SPLIT) & rows["variant"].isin(arms)]
+    cells = cells[cells["variant"].isin(arms)]
     digests = _digests(folder.examples())
     return GateData(
         manifest=manifest,
@@ -110,9 +108,9 @@ def read_run(run: Path, arms: Sequence[str] | None = None) -> GateData:
     )
 
 
-def read_draws(run: Path, arms: Sequence[str]) -> pd.DataFrame:
+def read_draws(folder: RunFolder, arms: Sequence[str]) -> pd.DataFrame:
     """Rows of the confirm split of some variants, one a draw, for the draw variance."""
-    rows = RunFolder(Path(run)).rows()
+    rows = folder.rows()
     return rows[(rows["split"] == SPLIT) & rows["variant"].isin(arms)]
 
 

@@ -35,6 +35,7 @@ from rsft_bench.harness.gate.decision import (
 )
 from rsft_bench.harness.gate.margins import Size, recipe_margin, remedies
 from rsft_bench.harness.gate.result import SHOWN, Check, GateResult
+from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.harness.statistics import (
     Effect,
     Sample,
@@ -74,11 +75,11 @@ def run_gate(run: Path, baseline: Path, margin: float | None = None) -> GateResu
     """
     if margin is not None and not 0 < margin <= MAX_MARGIN:
         raise ConfigError(f"margin {margin:g} is not in (0, {MAX_MARGIN:g}]")
-    saved = load_baseline(baseline)
-    early = [why for why in (schema_reason(saved), readable(read_manifest(run))) if why]
+    early = [why for why in (schema_reason(baseline), readable(read_manifest(run))) if why]
     if early:
         return GateResult(NOT_COMPARABLE, reasons=tuple(early))
-    data = read_run(run, saved.variants)
+    saved = load_baseline(baseline)
+    data = read_run(RunFolder(Path(run)), saved.variants)
     late = reasons(data, saved)
     if late or not saved.arms:
         return GateResult(NOT_COMPARABLE, reasons=tuple(late) or ("no blocking checks",))

@@ -6,12 +6,14 @@ package's own loop, others through transformers' forward with the same results.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from rsft_bench.harness.errors import InfrastructureError
 from rsft_bench.harness.policies.language_model import LanguageModel
 from rsft_bench.harness.sampling import fallback
 from rsft_bench.harness.sampling.llama import LlamaWeights, pack, packable
@@ -55,6 +57,9 @@ def sample(
 
     Returns:
         Completions ordered by (prompt, draw); empty if there are no prompts or no draws.
+
+    Raises:
+        InfrastructureError: the model's logits are not finite.
     """
     encoded = [(example_id, lm.encode_prompt(prompt)) for example_id, prompt in prompts]
     computed = draws[:1] if sampling.temperature == 0 else draws
@@ -99,6 +104,11 @@ def _run(
 
 
 def _completion(lm: LanguageModel, request: Request, answer: RawAnswer, number: int) -> Completion:
+    if math.isnan(answer.logprob):
+        raise InfrastructureError(
+            f"the model's logits are not finite on example {request.example_id!r}: "
+            "its training diverged or its weights are damaged"
+        )
     stopped = answer.ids[-1:] == [lm.eos_id]
     return Completion(
         example_id=request.example_id,

@@ -91,7 +91,7 @@ def table(sample: Sample) -> Table:
     uneven = clusters[(counts != counts[:, :1]).any(axis=1)]
     if uneven.size:
         raise NotComparableError(
-            f"seeds hold different examples in {uneven.size} clusters, first {uneven[0]!r}"
+            f"seeds hold different examples in {uneven.size} clusters, first {str(uneven[0])!r}"
         )
     sums = np.bincount(flat, weights=values, minlength=shape[0] * shape[1]).reshape(shape)
     sizes = counts[:, 0].astype(np.float64)

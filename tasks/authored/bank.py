@@ -95,6 +95,15 @@ class Bank:
     places: frozenset[str]
 
 
+
+def _names(raw: Any) -> tuple[str, ...]:
+    """A list of names, or every pair of ``first`` and ``second`` joined by ``join``."""
+    if isinstance(raw, dict):
+        seconds = _texts(raw["second"])
+        return tuple(f"{a}{raw['join']}{b}" for a in _texts(raw["first"]) for b in seconds)
+    return _texts(raw)
+
+
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(str(v) for v in value or ())
 
@@ -159,7 +168,7 @@ def load_bank(name: str) -> Bank:
     source = resources.files("rsft_bench.tasks").joinpath("data", f"{name}.yaml").read_bytes()
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     raw = cast(dict[str, Any], yaml.load(source, Loader=loader))
-    entities = {s: {k: _texts(v) for k, v in raw["entities"][s].items()} for s in SPLITS}
+    entities = {s: {k: _names(v) for k, v in raw["entities"][s].items()} for s in SPLITS}
     places = {
         word.lower()
         for split in SPLITS

@@ -115,8 +115,8 @@ def test_twenty_steps_lower_the_loss_and_repeat_exactly() -> None:
     tokenizer = train_tokenizer(5, 320, 100)
     probe_batch = next(iter(batches.batches(tokenizer, 77, 1, 8)))
     before = train.loss_of(train.build_model(recipe, tokenizer), probe_batch).item()
-    model, _, history = train.train(recipe, every=100, probes=2)
-    again, _, _ = train.train(recipe, every=100, probes=2)
+    model, _, history = train.train(recipe, every=100, probes=1)
+    again, _, _ = train.train(recipe, every=100, probes=1)
     assert train.loss_of(model, probe_batch).item() < before - 0.3
     assert history[-1].step == 20
     for a, b in zip(model.parameters(), again.parameters(), strict=True):

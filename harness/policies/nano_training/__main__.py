@@ -70,7 +70,8 @@ def _overlaps(suites: Sequence[str], seed: int) -> dict[str, Overlap]:
 def _write_card(
     out: Path, name: str, recipe: Recipe, history: Sequence[Progress], suites: Sequence[str]
 ) -> None:
-    model = LlamaForCausalLM.from_pretrained(out, local_files_only=True).float().eval()
+    model = LlamaForCausalLM.from_pretrained(out, local_files_only=True)
+    model.train(False)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(out, local_files_only=True)
     skills = accuracy(model, tokenizer.backend_tokenizer, recipe.seed + 1, PROBES)
     logger.info("final: %s", skills)
@@ -78,7 +79,7 @@ def _write_card(
         name,
         recipe,
         sum(p.numel() for p in model.parameters()),
-        cast(int, model.config.max_position_embeddings),
+        model.config.max_position_embeddings,
         history,
         PROBES,
         skills,

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from rsft_bench.harness.policies.nano_training.document import Document
 from rsft_bench.harness.policies.nano_training.text import document
-from rsft_bench.harness.policies.nano_training.tokenizer import CONTEXT, END, PAD
+from rsft_bench.harness.policies.nano_training.tokenizer import CONTEXT, END, PAD, token_id
 from rsft_bench.harness.seeding import stream
 
 CONTEXT_WEIGHT = 0.15
@@ -44,7 +44,7 @@ def encode(tokenizer: Tokenizer, docs: Sequence[Document]) -> list[Row]:
     """
     parts = [p for doc in docs for p in doc.parts]
     encoded = iter([e.ids for e in tokenizer.encode_batch(parts)])
-    end = tokenizer.token_to_id(END)
+    end = token_id(tokenizer, END)
     rows = []
     for doc in docs:
         ids: list[int] = []
@@ -79,7 +79,7 @@ def drill_share(progress: float) -> float:
 
 def batches(tokenizer: Tokenizer, seed: int, steps: int, rows: int) -> Iterator[Batch]:
     """``steps`` batches; groups of 16 batches are sorted by length, then shuffled."""
-    pad_id = tokenizer.token_to_id(PAD)
+    pad_id = token_id(tokenizer, PAD)
     done = 0
     while done < steps:
         share = drill_share(done / steps)

@@ -69,11 +69,13 @@ def compare(d: Draw) -> Document:
     limit, measured = _numbers(d, allowed, form != "min", 60)
     names = {"V": verb, "G": cap(gerund), "g": gerund, "E": event, "u": unit,
              "l": str(limit), "m": str(measured)}  # fmt: skip
+    rules: tuple[str, ...]
     if form == "max":
         rules, key = phrases.LIMIT_MAX, f"{unit} since {event}"
         why = phrases.WHY_YES_MAX if allowed else phrases.WHY_NO_MAX
     elif form == "min":
-        rules, key = phrases.LIMIT_MIN, d.pick((f"{unit} until {event}", f"{unit} to {event}"))
+        rules = phrases.LIMIT_MIN
+        key = d.pick((f"{unit} until {event}", f"{unit} to {event}"))
         why = phrases.WHY_YES_MIN if allowed else phrases.WHY_NO_MIN
     else:
         rules, key = phrases.LIMIT_CAP, unit

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 from tokenizers import Tokenizer
@@ -12,7 +13,7 @@ from transformers import LlamaForCausalLM
 from rsft_bench.harness.policies.nano_training import decisions, lookups
 from rsft_bench.harness.policies.nano_training.document import Document
 from rsft_bench.harness.policies.nano_training.text import Writer, probe
-from rsft_bench.harness.policies.nano_training.tokenizer import END, PAD
+from rsft_bench.harness.policies.nano_training.tokenizer import END, PAD, token_id
 
 COPIED: tuple[Writer, ...] = (
     lookups.copy, lookups.fee, lookups.term, lookups.missing, decisions.hand_over,
@@ -33,19 +34,20 @@ def greedy(
 ) -> list[str]:
     """Greedy answers, stripped, prompts of equal length batched together."""
     encoded = [tokenizer.encode(p).ids for p in prompts]
-    end = tokenizer.token_to_id(END)
+    end = token_id(tokenizer, END)
     answers = [""] * len(prompts)
+    generate: Callable[..., torch.Tensor] = cast(Any, model).generate
     by_length: dict[int, list[int]] = {}
     for i, ids in enumerate(encoded):
         by_length.setdefault(len(ids), []).append(i)
     for indices in by_length.values():
-        out = model.generate(
+        out: torch.Tensor = generate(
             torch.tensor([encoded[i] for i in indices]),
             attention_mask=torch.ones(len(indices), len(encoded[indices[0]]), dtype=torch.long),
             max_new_tokens=most,
             do_sample=False,
             eos_token_id=end,
-            pad_token_id=tokenizer.token_to_id(PAD),
+            pad_token_id=token_id(tokenizer, PAD),
         )
         for i, row in zip(indices, out.tolist(), strict=True):
             new = row[len(encoded[i]) :]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -47,9 +47,22 @@ def train_tokenizer(seed: int, vocabulary: int = 1024, documents: int = 6000) ->
     return tokenizer
 
 
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """Id of a token.
+
+    Raises:
+        ValueError: The tokenizer lacks it.
+    """
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise ValueError(f"tokenizer has no token {token!r}")
+    return int(found)
+
+
 def wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     """The transformers form, which ``save_pretrained`` writes."""
-    return PreTrainedTokenizerFast(
+    build: Callable[..., PreTrainedTokenizerFast] = PreTrainedTokenizerFast
+    return build(
         tokenizer_object=tokenizer,
         eos_token=END,
         pad_token=PAD,

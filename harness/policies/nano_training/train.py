@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from rsft_bench.harness.policies.nano_training.tokenizer import (
     CONTEXT,
     END,
     PAD,
+    token_id,
     train_tokenizer,
     wrap,
 )
@@ -58,7 +60,7 @@ class Progress:
 def build_model(recipe: Recipe, tokenizer: Tokenizer) -> LlamaForCausalLM:
     """A model with random weights that depend on the seed only."""
     torch.manual_seed(derive_seed(recipe.seed, "nano init"))
-    end, pad = tokenizer.token_to_id(END), tokenizer.token_to_id(PAD)
+    end, pad = token_id(tokenizer, END), token_id(tokenizer, PAD)
     config = LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=recipe.hidden,
@@ -73,8 +75,9 @@ def build_model(recipe: Recipe, tokenizer: Tokenizer) -> LlamaForCausalLM:
         pad_token_id=pad,
         initializer_range=0.05,
     )
-    model = LlamaForCausalLM(config).float()
-    model.generation_config = GenerationConfig(eos_token_id=end, pad_token_id=pad)
+    model = LlamaForCausalLM(config)
+    generation: Callable[..., GenerationConfig] = GenerationConfig
+    model.generation_config = generation(eos_token_id=end, pad_token_id=pad)
     return model
 
 
@@ -138,7 +141,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate(recipe, step)
         loss = loss_of(model, batch)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -147,7 +150,7 @@ def train(
         smooth = now if step == 0 else 0.98 * smooth + 0.02 * now
         late = minutes is not None and time.monotonic() - started > 60 * minutes
         if late or (step + 1) % every == 0 or step + 1 == recipe.steps:
-            model.eval()
+            model.train(False)
             skills = accuracy(model, tokenizer, recipe.seed, probes)
             model.train()
             at = Progress(step + 1, tokens, smooth, time.monotonic() - started, skills)
@@ -157,4 +160,5 @@ def train(
                 save(model, tokenizer, checkpoints / f"step-{step + 1}")
         if late:
             break
-    return model.eval(), tokenizer, history
+    model.train(False)
+    return model, tokenizer, history
