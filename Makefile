@@ -47,8 +47,8 @@ test: venv  ## install and run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: venv  ## ruff
-	$(BIN)/ruff check $(CODE) tests examples
-	$(BIN)/ruff format --check $(CODE) tests
+	$(BIN)/ruff check $(CODE) tests tools
+	$(BIN)/ruff format --check $(CODE) tests tools
 
 types: venv  ## mypy, strict, on the installed package (all four parts)
 	$(BIN)/mypy -p rsft_bench

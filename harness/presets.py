@@ -99,6 +99,9 @@ _STANDARD: dict[str, Json] = {
     **_QUICK,
     "variants": [
         *_CONTROLS,
+        "sft_more2",
+        "sft_labelled",
+        "sft_clean",
         _BEST_OF_N,
         {"method": "rsft", "accept": "argmax", "k": [4, 16], "lambda": [0.25, 1, 4, math.inf]},
         {"method": "rsft", "accept": "threshold", "k": 16, "target_rate": [0.1, 0.25], "lambda": 1},

@@ -26,7 +26,7 @@ CORPUS = (
 
 
 def tiny_tokenizer(vocabulary: int = 300) -> Any:
-    """Byte-level BPE of at most ``vocabulary`` tokens with ``<eos>`` (id 0) and ``<pad>`` (id 1)."""
+    """Byte-level BPE of at most ``vocabulary`` tokens; ``<eos>`` is 0, ``<pad>`` 1."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

@@ -151,17 +151,18 @@ def load(folder: Path) -> LanguageModel:
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         config = _config(folder, options)
-        model, report = AutoModelForCausalLM.from_pretrained(
-            folder, config=config, use_safetensors=True, output_loading_info=True,
-            attn_implementation="sdpa", **options,
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder, config=config, use_safetensors=True, output_loading_info=True, **options
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
     except UserError:
         raise
     except Exception as error:
         raise UserError(f"cannot load a causal LM from {folder}: {first_line(error)}") from error
+    model, report = loaded
     if report["missing_keys"]:
-        raise UserError(f"{folder}: weights lack {sorted(report['missing_keys'])[0]!r} and maybe more")
+        first = sorted(report["missing_keys"])[0]
+        raise UserError(f"{folder}: the safetensors lack {first!r}, which config.json asks for")
     if tokenizer.eos_token_id is None:
         raise UserError(f"{folder}: the tokenizer has no eos_token, so answers could not end")
     context = int(getattr(config, "max_position_embeddings", None) or DEFAULT_CONTEXT)

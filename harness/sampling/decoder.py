@@ -71,8 +71,7 @@ class Decoder:
             query, key, value = project(weights, layer, x, turns)
             self._own_keys[i][self._step - 1, :rows] = key
             self._own_values[i][self._step - 1, :rows] = value
-            query = query.unflatten(1, (weights.kv_heads, weights.groups))
-            attended = self._attend(i, query)
+            attended = self._attend(i, query.view(rows, weights.kv_heads, weights.groups, -1))
             x = finish_layer(weights, layer, x, attended.flatten(1))
         return to_logits(weights, x)
 
@@ -82,12 +81,12 @@ class Decoder:
             used = cache[: self._step]
             used[:, : len(rows)] = used.index_select(1, rows)
         owner = self._owner[rows]
-        left, renumbered = owner.unique_consecutive(return_inverse=True)
+        left = owner.bincount(minlength=len(self._lengths)).nonzero()[:, 0]
         if len(left) <= DROP_PROMPTS_BELOW * len(self._lengths):
             self._keys = [keys[left] for keys in self._keys]
             self._values = [values[left] for values in self._values]
             self._bias, self._lengths = self._bias[left], self._lengths[left]
-            owner = renumbered
+            owner = torch.searchsorted(left, owner)
         self._assign(owner)
 
     def _assign(self, owner: Tensor) -> None:
@@ -110,7 +109,7 @@ class Decoder:
         if not self._full:
             grid = query.new_zeros(len(self._lengths) * self._slots, *query.shape[1:])
             grid.index_copy_(0, self._place, query)
-        grid = grid.unflatten(0, (-1, self._slots))
+        grid = grid.view(-1, self._slots, *query.shape[1:])
         shared, lse = attend_prompts(grid, self._keys[i], self._values[i], self._bias)
         if not self._full:
             shared, lse = shared[self._place], lse[self._place]
@@ -120,7 +119,7 @@ class Decoder:
 def pad_prompts(packed: Tensor, lengths: Tensor, padded: int) -> Tensor:
     """Rearrange (N, J, D) of sequences end to end into (P, J, L, D), zeros after each end."""
     out = packed.new_zeros(len(lengths), packed.shape[1], padded, packed.shape[2])
-    for i, part in enumerate(packed.split(lengths.tolist())):
+    for i, part in enumerate(torch.split(packed, lengths.tolist())):
         out[i, :, : len(part)] = part.transpose(0, 1)
     return out
 
@@ -132,7 +131,9 @@ def attend_own(query: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Ten
     one-row matrix products.
 
     Args:
-        query: (R, J, G, D). keys, values: (t, R, J, D).
+        query: (R, J, G, D).
+        keys: (t, R, J, D).
+        values: as keys.
 
     Returns:
         Attention (R, J, G, D) and log-sum-exp of the scores (R, J, G).
@@ -149,7 +150,10 @@ def attend_prompts(
     """Attention of S rows a prompt over that prompt.
 
     Args:
-        grid: queries (P, S, J, G, D). keys, values: (P, J, L, D). bias: (P, L), 0 or -inf.
+        grid: queries (P, S, J, G, D).
+        keys: (P, J, L, D).
+        values: as keys.
+        bias: (P, L), 0 for tokens of the prompt and -inf for padding.
 
     Returns:
         Attention (P * S, J, G, D) and log-sum-exp of the scores (P * S, J, G).

@@ -92,7 +92,8 @@ def inverse_cdf(weights: Tensor, uniform: Tensor) -> Tensor:
     """
     size = SMALL_BLOCK if weights.shape[-1] <= SMALL_VOCABULARY else LARGE_BLOCK
     spill = -weights.shape[-1] % size
-    blocks = (F.pad(weights, (0, spill)) if spill else weights).unflatten(-1, (-1, size))
+    padded = F.pad(weights, (0, spill)) if spill else weights
+    blocks = padded.view(len(weights), -1, size)
     masses = blocks.sum(-1, dtype=torch.float64)
     upper = masses.cumsum(-1)
     target = uniform * upper[:, -1]
@@ -107,7 +108,8 @@ def first_above(cumulative: Tensor, target: Tensor) -> Tensor:
     """First index with ``cumulative > target``, at most the last index that adds any weight.
 
     Args:
-        cumulative: (n, m) non-decreasing. target: (n,).
+        cumulative: (n, m), non-decreasing along each row.
+        target: (n,).
     """
     found = (cumulative <= target[:, None]).sum(-1)
     last = (cumulative < cumulative[:, -1:]).sum(-1)

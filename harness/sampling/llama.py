@@ -131,7 +131,8 @@ def _pairs_adjacent(affine: Affine, head_dim: int) -> Affine:
     """Move rotary partners i and i + D/2 of every head to 2i and 2i + 1."""
 
     def reorder(rows: Tensor) -> Tensor:
-        return rows.unflatten(0, (-1, 2, head_dim // 2)).transpose(1, 2).flatten(0, 2)
+        halves = rows.reshape(-1, 2, head_dim // 2, *rows.shape[1:])
+        return halves.transpose(1, 2).flatten(0, 2)
 
     return Affine(reorder(affine.weight), None if affine.bias is None else reorder(affine.bias))
 
@@ -141,11 +142,11 @@ def project(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Rotated queries (n, H, D), rotated keys (n, J, D) and values (n, J, D) of hidden (n, d)."""
     normed = F.rms_norm(x, x.shape[-1:], layer.attention_norm, weights.eps)
-    split = (weights.heads + 2 * weights.kv_heads, weights.head_dim)
-    heads = layer.qkv(normed).unflatten(-1, split)
-    turned = heads[:, : -weights.kv_heads].unflatten(-1, (-1, 2))
+    all_heads = weights.heads + 2 * weights.kv_heads
+    heads = layer.qkv(normed).view(len(x), all_heads, weights.head_dim // 2, 2)
+    turned, values = heads[:, : -weights.kv_heads], heads[:, -weights.kv_heads :]
     rotated = torch.view_as_real(torch.view_as_complex(turned) * turns).flatten(-2)
-    return rotated[:, : weights.heads], rotated[:, weights.heads :], heads[:, -weights.kv_heads :]
+    return rotated[:, : weights.heads], rotated[:, weights.heads :], values.flatten(-2)
 
 
 def finish_layer(weights: LlamaWeights, layer: Layer, x: Tensor, attended: Tensor) -> Tensor:
@@ -213,7 +214,12 @@ def self_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | Non
     """Causal attention of one sequence: query (n, H, D), key and value (n, J, D)."""
     q, k, v = (t.transpose(0, 1)[None] for t in (query, key, value))
     attended = F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, is_causal=mask is None, scale=1.0,
+        q,
+        k,
+        v,
+        attn_mask=mask,
+        is_causal=mask is None,
+        scale=1.0,
         enable_gqa=query.shape[1] != key.shape[1],
     )
     return attended[0].transpose(0, 1)

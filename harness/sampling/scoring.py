@@ -46,8 +46,8 @@ def score_pairs(weights: LlamaWeights, pairs: Sequence[Pair]) -> FloatArray:
         hidden = encode(weights, token_runs, predictors(batch, pairs)).hidden
         targets = torch.tensor([t for i in members for t in pairs[i].answer])
         logprobs = chosen_logprobs(to_logits(weights, hidden), targets)
-        sums = [float(part.sum()) for part in logprobs.split([len(pairs[i].answer) for i in members])]
-        scores[members] = sums
+        parts = torch.split(logprobs, [len(pairs[i].answer) for i in members])
+        scores[members] = [float(part.sum()) for part in parts]
     return scores
 
 
@@ -61,9 +61,7 @@ def runs(pairs: Sequence[Pair]) -> list[Run]:
             if run is not None:
                 done.append(run)
             run = Run(pair.prompt, [], len(pair.prompt))
-        open_runs[pair.prompt] = Run(
-            run.prompt, [*run.members, i], run.tokens + len(pair.answer)
-        )
+        open_runs[pair.prompt] = Run(run.prompt, [*run.members, i], run.tokens + len(pair.answer))
     return [*done, *open_runs.values()]
 
 

@@ -115,7 +115,7 @@ def two_way_effect(
         The mean over examples (clusters weighted by size). One seed: variance over clusters only,
         scope "this checkpoint". Under 10 clusters: no interval. Zero width only where every
         difference is exactly 0, scope "identical"; a constant difference other than 0 has no
-        interval.
+        interval. With 3 seeds the 5 % test rejects up to 7.8 % under no effect.
 
     Raises:
         NotComparableError: as ``table``.
@@ -191,7 +191,11 @@ def p_not_worse(effect: Effect) -> float | None:
 
 
 def minimum_detectable(se: float, df: float) -> float:
-    """Difference found with 80 % power by the two-sided 5 % test: (t_.975 + t_.80) x SE."""
+    """Difference found with 80 % power by the two-sided 5 % test: (t_.975 + t_.80) x SE.
+
+    Exact only for a known ``se``. With a standard error estimated from 3 seeds the simulated power
+    at the printed value is .64 to .72, from 5 seeds .72 to .78, from 10 .78 to .79.
+    """
     return float(stats.t.ppf(0.975, df) + stats.t.ppf(0.80, df)) * se
 
 

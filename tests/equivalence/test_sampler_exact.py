@@ -1,4 +1,4 @@
-"""The fast loop draws from the model's own law: against ``generate``, plain forwards, exact laws."""
+"""The fast loop draws from the model's law: against ``generate``, plain forwards, exact laws."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from transformers import GenerationConfig
+
 from rsft_bench.harness import sampling as sampling_module
 from rsft_bench.harness.sampling import prepare, sample, score
 from rsft_bench.harness.sampling.law import probabilities
 from rsft_bench.harness.sampling.llama import packable
 from rsft_bench.harness.types import Sampling
-from transformers import GenerationConfig
 
 PROMPTS = [
     (f"p{i}", f"Policy: be kind.\nRecord: order number: {n}\nCustomer: {question}\nAgent:")
@@ -67,7 +68,9 @@ def test_greedy_equals_generate(lm):
         config = GenerationConfig(
             do_sample=False, max_new_tokens=24, eos_token_id=lm.eos_id, pad_token_id=lm.pad_id
         )
-        theirs = lm.model.generate(ids, generation_config=config, attention_mask=torch.ones_like(ids))
+        theirs = lm.model.generate(
+            ids, generation_config=config, attention_mask=torch.ones_like(ids)
+        )
         new = theirs[0, ids.shape[1] :].tolist()
         assert ours.tokens_out == len(new)
         assert ours.text == lm.decode(new)

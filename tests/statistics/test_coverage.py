@@ -1,8 +1,18 @@
 """Law L17: realised error of the two-way test by simulation, and the power that the MDE promises.
 
 Data: x[c, s] = seed + cluster + cell, normal, no effect. ``share`` is the seeds' share of the
-variance of x; the rest is split evenly between clusters and cells. Rates at 3 seeds reach .075
-where seeds and clusters weigh about the same, which the law's 2 points allow.
+variance of x; the rest is split evenly between clusters and cells.
+
+Known limits, measured once with more replicates than these tests can afford:
+
+- 40,000 replicates, 3 seeds: the cell share .1, C=100 rejects .0754 (4.2 standard errors above
+  .07), so the law does not hold there; share .5, C=30 rejects .0717. With no cell noise, or with
+  ``share`` taken of the variance of the estimate, 3 seeds reach .078. The 2,000 replicates below
+  cannot tell .075 from .07: they guard against a broken formula and do not certify 3 seeds.
+  At 5 seeds the worst cell rejects .060 (20,000 replicates).
+- 12,000 replicates, 30 clusters: an effect as large as the median printed MDE is found with power
+  .64 to .72 at 3 seeds, .72 to .78 at 5 and .78 to .79 at 10 (seed shares .5 to .02), because the
+  standard error behind the MDE is itself estimated from few seeds.
 """
 
 from __future__ import annotations
@@ -92,11 +102,18 @@ def test_the_minimum_detectable_effect_is_found_four_times_in_five() -> None:
     assert power == pytest.approx(0.80, abs=0.01 + 4 * (0.16 / 20_000) ** 0.5)
 
 
-@pytest.mark.parametrize("seeds", [5, 10])
-def test_the_two_way_minimum_detectable_effect_delivers_its_power(seeds: int) -> None:
-    rng = stream(0, "mde-two-way", seeds)
-    x = draw(rng, REPLICATES, 0.02, (30, seeds))
+def power_at_the_median_mde(seeds: int, share: float) -> float:
+    x = draw(stream(0, "mde-two-way", seeds, share), REPLICATES, share, (30, seeds))
     v = two_way(x, np.full(30, 1 / 30))
     printed = [minimum_detectable(se, df) for se, df in zip(v.se, v.df, strict=True)]
-    power = float((p_values(v, float(np.median(printed))) < 0.05).mean())
-    assert 0.75 < power < 0.88
+    return float((p_values(v, float(np.median(printed))) < 0.05).mean())
+
+
+@pytest.mark.parametrize("seeds", [5, 10])
+def test_the_two_way_minimum_detectable_effect_delivers_its_power(seeds: int) -> None:
+    assert power_at_the_median_mde(seeds, 0.02) == pytest.approx(0.80, abs=0.06)
+
+
+def test_at_three_seeds_the_minimum_detectable_effect_promises_too_much() -> None:
+    # Recorded so that nobody reads the printed number as 80 % there; a mend would fail this test.
+    assert 0.55 < power_at_the_median_mde(3, 0.1) < 0.75

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import torch
+
 from rsft_bench.harness.errors import UserError
 from rsft_bench.harness.policies.causal_lm import CAUSAL_LM, NANO_1
 from rsft_bench.harness.policies.language_model import fingerprint, load, save
@@ -93,7 +94,7 @@ def edit_config(folder, **changes):
     [
         ({"architectures": ["BertForMaskedLM"], "model_type": "bert"}, "names BertForMaskedLM"),
         ({"model_type": "no_such_model"}, "cannot load a causal LM from"),
-        ({"num_hidden_layers": 3}, r"weights lack 'model\.layers\.2"),
+        ({"num_hidden_layers": 3}, r"lack 'model\.layers\.2"),
     ],
 )
 def test_not_a_causal_lm(folder, changes, message):

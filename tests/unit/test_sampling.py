@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from rsft_bench.harness.errors import InfrastructureError
 from rsft_bench.harness.sampling import sample, score, scoring, waves
 from rsft_bench.harness.sampling.law import draw, inverse_cdf, nucleus, probabilities

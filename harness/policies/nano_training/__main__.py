@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from rsft_bench.harness.policies.nano_training.card import card
@@ -22,7 +23,15 @@ from rsft_bench.harness.policies.nano_training.overlap import (
     pretraining,
     suite_texts,
 )
-from rsft_bench.harness.policies.nano_training.train import Progress, Recipe, save, train
+from rsft_bench.harness.policies.nano_training.train import (
+    Progress,
+    Recipe,
+    Watch,
+    phases,
+    run_phase,
+    save,
+    train,
+)
 
 DEFAULT = Recipe()
 PROBES = 400
@@ -34,6 +43,13 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="nano_training", description=__doc__)
     p.add_argument("--out", type=Path, required=True, help="folder of the weights")
     p.add_argument("--steps", type=int, default=DEFAULT.steps)
+    p.add_argument("--goods-steps", type=int, default=DEFAULT.goods_steps)
+    p.add_argument(
+        "--second-phase-from",
+        type=Path,
+        metavar="DIR",
+        help="run the second phase alone, from the first phase's weights folder and its log",
+    )
     p.add_argument("--seed", type=int, default=DEFAULT.seed)
     p.add_argument("--minutes", type=float, help="stop early after this wall time (not repeatable)")
     p.add_argument("--threads", type=int, default=2)
@@ -88,6 +104,21 @@ def _write_card(
     (out / "MODEL_CARD.md").write_text(text, encoding="utf-8")
 
 
+def _second_phase(
+    recipe: Recipe, args: argparse.Namespace
+) -> tuple[LlamaForCausalLM, Tokenizer, list[Progress]]:
+    """The second phase from stored weights of the first: what ``train`` does, in two sittings."""
+    folder = args.second_phase_from
+    model = LlamaForCausalLM.from_pretrained(folder, local_files_only=True).float()
+    wrapped = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    stored = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    history = [Progress(**p) for p in stored["history"]]
+    watch = Watch(args.checkpoints, args.minutes)
+    tokenizer = wrapped.backend_tokenizer
+    history += run_phase(model, tokenizer, recipe, phases(recipe)[1], watch, history[-1:])
+    return model.eval(), tokenizer, history
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, save the weights, the log of the training and the model card."""
     args = parser().parse_args(argv)
@@ -97,8 +128,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     log = cast(Path, args.card_only or args.out / "training.json")
     if args.card_only is None:
-        recipe = replace(DEFAULT, steps=args.steps, seed=args.seed)
-        model, tokenizer, history = train(recipe, args.checkpoints, args.minutes)
+        recipe = replace(
+            DEFAULT, steps=args.steps, seed=args.seed, goods_steps=args.goods_steps
+        )
+        if args.second_phase_from is None:
+            model, tokenizer, history = train(recipe, args.checkpoints, args.minutes)
+        else:
+            model, tokenizer, history = _second_phase(recipe, args)
         save(model, tokenizer, args.out)
         stored = {"recipe": asdict(recipe), "history": [asdict(p) for p in history]}
         log.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")

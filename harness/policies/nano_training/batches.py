@@ -17,6 +17,8 @@ from rsft_bench.harness.seeding import stream
 
 CONTEXT_WEIGHT = 0.15
 _GROUP = 16
+#: Order stream of each phase's text.
+PURPOSES = {"train": "nano order", "goods": "nano order goods"}
 
 
 @dataclass(frozen=True)
@@ -77,16 +79,19 @@ def drill_share(progress: float) -> float:
     return 0.9 if progress < 0.04 else max(0.1, 0.6 - 2.0 * (progress - 0.04))
 
 
-def batches(tokenizer: Tokenizer, seed: int, steps: int, rows: int) -> Iterator[Batch]:
+def batches(
+    tokenizer: Tokenizer, seed: int, steps: int, rows: int, purpose: str = "train"
+) -> Iterator[Batch]:
     """``steps`` batches; groups of 16 batches are sorted by length, then shuffled."""
     pad_id = token_id(tokenizer, PAD)
     done = 0
     while done < steps:
-        share = drill_share(done / steps)
+        share = drill_share(done / steps) if purpose == "train" else 0.05
         first = done * rows
-        docs = [document(seed, "train", i, share) for i in range(first, first + rows * _GROUP)]
+        docs = [document(seed, purpose, i, share) for i in range(first, first + rows * _GROUP)]
         ordered = sorted(encode(tokenizer, docs), key=lambda r: len(r.ids))
         chunks = [ordered[i : i + rows] for i in range(0, len(ordered), rows)]
-        for j in stream(seed, "nano order", done).permutation(len(chunks))[: steps - done]:
+        order = stream(seed, PURPOSES[purpose], done).permutation(len(chunks))
+        for j in order[: steps - done]:
             yield pad(chunks[int(j)], pad_id)
         done += _GROUP

@@ -30,8 +30,8 @@ start for fine-tuning.
 - Final training loss (answers weighted 1, contexts 0.15): {loss:.3f} nats a token.
 - Command:
   `python -m rsft_bench.harness.policies.nano_training --out DIR --steps {steps} --seed {seed}`.
-  Same seed, steps, machine, versions and thread count give the same weights; another machine may
-  round differently and then ends with other weights of like quality.
+  The text depends on the seed alone; the arithmetic also on machine, versions and thread count, so
+  that another machine ends with other weights of like quality.
 
 ## What it can do
 
@@ -62,9 +62,10 @@ word trigrams. Both shares are to be at most 1 %.
 ## Limits
 
 English only. It knows nothing about the world; answers outside the shape of its prompts are noise.
-Its mistakes in comparing numbers are frequent near the limit. It imitates rude and wrong answers at
-the rate of its data. Runs on different versions of these weights are not comparable; later models
-stand beside this one under new names. Not for talking to real customers.
+It copies the numbers of a rule and of a record more surely than it compares them: read the row of
+decisions above against chance. It imitates rude and wrong answers at the rate of its data. Runs on
+different versions of these weights are not comparable; later models stand beside this one under new
+names. Not for talking to real customers.
 """
 
 

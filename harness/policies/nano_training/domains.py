@@ -34,7 +34,8 @@ class Domain:
     teams: tuple[str, ...]
 
 
-def _domain(noun: str, key: str, lines: str, acts: str, events: str, teams: str) -> Domain:
+def domain(noun: str, key: str, lines: str, acts: str, events: str, teams: str) -> Domain:
+    """A domain from its compact form."""
     fields = []
     for line in lines.strip().splitlines():
         name, kind, asks, tells = (part.strip() for part in line.split(";"))
@@ -58,7 +59,7 @@ def _domain(noun: str, key: str, lines: str, acts: str, events: str, teams: str)
 
 
 DOMAINS = (
-    _domain(
+    domain(
         "booking", "booking number",
         """hotel;brand;which hotel am I in|where do I stay;You stay at {v}|It is the {v} hotel
         guest;name;who is the guest|what name is it under;It is under the name {v}
@@ -76,7 +77,7 @@ DOMAINS = (
         "drop the booking for free/dropping the booking for free|add a guest/adding a guest",
         "check-in|the booking|arrival at the hotel", "front desk|hotel manager|booking office",
     ),
-    _domain(
+    domain(
         "membership", "member number",
         """plan;thing;what plan am I on|which gym plan do I have;You are on the {v} plan
         club;brand;which club is mine|where do I train;You train at {v}|Your club is {v}
@@ -89,7 +90,7 @@ DOMAINS = (
         "switch clubs/switching clubs|bring a friend/bringing a friend",
         "joining|the last payment|the start of the month", "club office|trainers|member desk",
     ),
-    _domain(
+    domain(
         "loan", "library card",
         """title;thing;which book do I have|what did I borrow;\
           You borrowed {v}|The book is called {v}
@@ -105,7 +106,7 @@ DOMAINS = (
         "reserve a title/reserving a title|borrow a film/borrowing a film",
         "the due date|the loan|the last renewal", "reading room|library desk|archive",
     ),
-    _domain(
+    domain(
         "line", "contract number",
         """tariff;brand;what tariff do I have|which plan is my phone on;\
           Your tariff is {v}|You use the {v} plan
@@ -122,7 +123,7 @@ DOMAINS = (
         "activation|the last bill|the start of the contract", "network team|billing team|"
         "mobile team",
     ),
-    _domain(
+    domain(
         "card", "customer number",
         """card ending;id;what are the last digits|which card is it;The card ends in {v}
         limit;money;how much can I spend|what is my limit;You can spend {v}|Your limit is {v}
@@ -136,7 +137,7 @@ DOMAINS = (
         "open a second account/opening a second account|skip a rate/skipping a rate",
         "the payment|opening the account|the last statement", "fraud team|loan office|card desk",
     ),
-    _domain(
+    domain(
         "ticket", "ticket code",
         """event;brand;which show is it|what am I going to see;It is for {v}|You will see {v}
         seat;id;where do I sit|which seat is mine;You sit in {v}|Seat {v} is yours
@@ -150,7 +151,7 @@ DOMAINS = (
         "upgrade the seat/upgrading the seat|move to another evening/moving to another evening",
         "the show|the sale|opening night", "box office|venue staff|seating team",
     ),
-    _domain(
+    domain(
         "meter", "supply number",
         """reading;id;what was my last reading|what does the meter say;The meter shows {v}
         provider;brand;who supplies my power|who is my electricity from;\
@@ -167,7 +168,7 @@ DOMAINS = (
         "the reading late|end the supply/ending the supply",
         "moving in|the reading|the last bill", "grid team|meter service|billing office",
     ),
-    _domain(
+    domain(
         "claim", "claim number",
         """insured;thing;what is insured|what is the claim about;The claim is for the {v}
         handler;name;who handles my claim|who is working on it;{v} handles it|Your handler is {v}
@@ -181,7 +182,7 @@ DOMAINS = (
         "another workshop|take the money instead/taking the money instead",
         "the accident|the loss|the letter", "claims team|legal team|expert office",
     ),
-    _domain(
+    domain(
         "appointment", "patient number",
         """doctor;name;which doctor do I see|who will see me;You see {v}|{v} will see you
         day;date;what day is my appointment|when am I due;You are due on {v}|We see you on {v}
@@ -195,7 +196,7 @@ DOMAINS = (
         "see another doctor/seeing another doctor|call the visit off/calling the visit off",
         "the visit|the test|the last treatment", "nurse|lab team|front office",
     ),
-    _domain(
+    domain(
         "rental", "rental code",
         """car;thing;what car do I get|which car is it;You get the {v}
         company;brand;who rents it to me;It is rented by {v}
@@ -211,7 +212,7 @@ DOMAINS = (
         "hand the car in elsewhere/handing the car in elsewhere",
         "pick-up|signing|the drop-off", "rental desk|road help|damage office",
     ),
-    _domain(
+    domain(
         "course", "student number",
         """course;thing;which course am I in|what am I learning;You are in the {v} course
         teacher;name;who teaches it|who is my teacher;{v} teaches it|Your teacher is {v}
@@ -226,7 +227,7 @@ DOMAINS = (
         "hand in the essay late/handing in the essay late|leave the course/leaving the course",
         "the first lesson|the exam|signing up", "course office|exam board|teachers",
     ),
-    _domain(
+    domain(
         "repair", "job number",
         """device;thing;what are you repairing|which device is it;We are repairing the {v}
         mechanic;name;who is fixing it;{v} is fixing it
@@ -240,7 +241,7 @@ DOMAINS = (
         "wait in the shop/waiting in the shop|have it cleaned too/having it cleaned too",
         "handing it in|the estimate|the last repair", "workshop|parts desk|bench team",
     ),
-    _domain(
+    domain(
         "journey", "travel code",
         """train;id;which train is it;It is train {v}
         from;place;where do I start;You start in {v}

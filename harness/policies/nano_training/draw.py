@@ -13,10 +13,14 @@ _BLOCK = 256
 
 
 class Draw:
-    """Uniform numbers of one document, read one by one (numpy calls a number are too slow)."""
+    """Uniform numbers of one document, read one by one (numpy calls a number are too slow).
+
+    ``goods`` is set in the streams of the second phase, whose cases may be trade in goods.
+    """
 
     def __init__(self, seed: int, purpose: str, index: int) -> None:
         """Open the stream of document ``index`` of ``purpose``."""
+        self.goods = purpose.endswith("goods")
         self._generator = stream(seed, purpose, index)
         self._units: list[float] = []
 

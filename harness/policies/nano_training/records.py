@@ -17,6 +17,7 @@ from rsft_bench.harness.policies.nano_training.draw import (
     pseudo,
     value,
 )
+from rsft_bench.harness.policies.nano_training.shop import SHOP
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def case(d: Draw, least: int = 2, most: int = 5) -> Case:
 
     A fifth of the domains get a made-up noun, so that wording alone does not tell what to copy.
     """
-    domain = d.pick(DOMAINS)
+    domain = d.pick(SHOP if d.goods and d.chance(0.6) else DOMAINS)
     if d.chance(0.1):
         noun = pseudo(d)
         domain = Domain(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rsft_bench.harness.policies.nano_training import chatter, decisions, lookups
+from rsft_bench.harness.policies.nano_training import chatter, decisions, lookups, shop
 from rsft_bench.harness.policies.nano_training.document import Document
 from rsft_bench.harness.policies.nano_training.draw import Draw
 
@@ -31,18 +31,26 @@ WRITERS: tuple[tuple[Writer, float], ...] = (
     (chatter.acts, 8.0),
 )
 
+GOODS: tuple[tuple[Writer, float], ...] = (
+    *WRITERS,
+    (shop.gather, 30.0),
+    (shop.instead, 12.0),
+    (lookups.missing, 6.0),
+)
+
 
 def document(seed: int, purpose: str, index: int, drills: float = 0.0) -> Document:
     """Document ``index`` of a stream.
 
     Args:
         seed: Seed of the run.
-        purpose: ``train`` or ``held-out``: different streams, so different entities.
+        purpose: ``train``, ``goods`` (the second phase) or ``held-out``: different streams, so
+            different entities.
         index: Position, from 0.
         drills: Share of drills in place of dialogues.
     """
     d = Draw(seed, f"nano {purpose}", index)
-    return d.weighted(DRILLS if d.chance(drills) else WRITERS)(d)
+    return d.weighted(DRILLS if d.chance(drills) else GOODS if d.goods else WRITERS)(d)
 
 
 def probe(seed: int, purpose: str, index: int, writer: Writer) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,6 +45,8 @@ class Recipe:
     decay: float = 0.4
     weight_decay: float = 0.05
     tokenizer_documents: int = 6000
+    goods_steps: int = 1600
+    goods_lr: float = 2e-3
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,31 @@ def build_model(recipe: Recipe, tokenizer: Tokenizer) -> LlamaForCausalLM:
     return model
 
 
-def rate(recipe: Recipe, step: int) -> float:
-    """Learning rate of a step: linear warm-up, plateau, linear decay to a fiftieth."""
-    if step < recipe.warmup:
-        return recipe.lr * (step + 1) / recipe.warmup
-    left = (recipe.steps - step) / max(1.0, recipe.decay * recipe.steps)
-    return recipe.lr * max(0.02, min(1.0, left))
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training with its own text, optimizer and schedule.
+
+    ``decay`` is the share of the steps over which the rate falls at the end.
+    """
+
+    purpose: str
+    steps: int
+    lr: float
+    warmup: int
+    decay: float
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step: linear warm-up, plateau, linear decay to a fiftieth."""
+        if step < self.warmup:
+            return self.lr * (step + 1) / self.warmup
+        left = (self.steps - step) / max(1.0, self.decay * self.steps)
+        return self.lr * max(0.02, min(1.0, left))
+
+
+def phases(recipe: Recipe) -> tuple[Phase, Phase]:
+    """General text first, then the same with trade in goods, from the weights of the first."""
+    first = Phase("train", recipe.steps, recipe.lr, recipe.warmup, recipe.decay)
+    return first, Phase("goods", recipe.goods_steps, recipe.goods_lr, recipe.warmup, 0.9)
 
 
 def loss_of(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
@@ -117,48 +139,93 @@ def train(
 
     Args:
         recipe: What to train.
-        checkpoints: Folder for ``step-N`` weights folders, or None.
-        minutes: Stop early after this wall time. None: all steps, and the result depends on the
-            recipe alone (one machine, one set of versions, one thread count).
+        checkpoints: Folder for ``<phase>-N`` weights folders, or None.
+        minutes: Stop each phase early after this wall time. None: all steps, and the result
+            depends on the recipe alone (one machine, one set of versions, one thread count).
         every: Steps between measurements of skill and checkpoints.
         probes: Prompts a skill.
 
     Returns:
         Model, tokenizer, and the progress at every measurement (the last is the final one).
     """
-    started = time.monotonic()
     tokenizer = train_tokenizer(recipe.seed, recipe.vocabulary, recipe.tokenizer_documents)
     model = build_model(recipe, tokenizer)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim == 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay},
-              {"params": plain, "weight_decay": 0.0}]  # fmt: skip
-    optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), fused=True)
     logger.info("%s, %d parameters", asdict(recipe), sum(p.numel() for p in model.parameters()))
     history: list[Progress] = []
-    tokens, smooth = 0, float("nan")
-    for step, batch in enumerate(batches(tokenizer, recipe.seed, recipe.steps, recipe.rows)):
+    for phase in phases(recipe):
+        watch = Watch(checkpoints, minutes, every, probes)
+        history += run_phase(model, tokenizer, recipe, phase, watch, history[-1:])
+    return model.eval(), tokenizer, history
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a phase is watched: checkpoint folder, time limit, and how often skill is measured."""
+
+    checkpoints: Path | None = None
+    minutes: float | None = None
+    every: int = 250
+    probes: int = 60
+
+
+def run_phase(
+    model: LlamaForCausalLM,
+    tokenizer: Tokenizer,
+    recipe: Recipe,
+    phase: Phase,
+    watch: Watch,
+    before: Sequence[Progress] = (),
+) -> list[Progress]:
+    """Train ``model`` in place for one phase with a fresh optimizer.
+
+    ``before`` holds the last progress of the phase before, to count on from.
+    """
+    started = time.monotonic()
+    step0, tokens, seconds0 = (
+        (before[-1].step, before[-1].tokens, before[-1].seconds) if before else (0, 0, 0.0)
+    )
+    optimizer = _optimizer(model, recipe, phase.lr)
+    history: list[Progress] = []
+    smooth = float("nan")
+    source = batches(tokenizer, recipe.seed, phase.steps, recipe.rows, phase.purpose)
+    model.train()
+    for step, batch in enumerate(source):
         for group in optimizer.param_groups:
-            group["lr"] = rate(recipe, step)
-        loss = loss_of(model, batch)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+            group["lr"] = phase.rate(step)
+        now = _step(model, optimizer, batch)
         tokens += batch.tokens
-        now = loss.item()
         smooth = now if step == 0 else 0.98 * smooth + 0.02 * now
-        late = minutes is not None and time.monotonic() - started > 60 * minutes
-        if late or (step + 1) % every == 0 or step + 1 == recipe.steps:
-            model.train(False)
-            skills = accuracy(model, tokenizer, recipe.seed, probes)
+        elapsed = time.monotonic() - started
+        late = watch.minutes is not None and elapsed > 60 * watch.minutes
+        if late or (step + 1) % watch.every == 0 or step + 1 == phase.steps:
+            model.eval()
+            skills = accuracy(model, tokenizer, recipe.seed, watch.probes)
             model.train()
-            at = Progress(step + 1, tokens, smooth, time.monotonic() - started, skills)
+            seconds = seconds0 + time.monotonic() - started
+            at = Progress(step0 + step + 1, tokens, smooth, seconds, skills)
             logger.info("%s", at)
             history.append(at)
-            if checkpoints is not None:
-                save(model, tokenizer, checkpoints / f"step-{step + 1}")
+            if watch.checkpoints is not None:
+                save(model, tokenizer, watch.checkpoints / f"{phase.purpose}-{step + 1}")
         if late:
             break
-    model.train(False)
-    return model, tokenizer, history
+    return history
+
+
+def _optimizer(model: LlamaForCausalLM, recipe: Recipe, lr: float) -> torch.optim.Optimizer:
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim == 1]
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), fused=True)
+
+
+def _step(model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, batch: Batch) -> float:
+    loss = loss_of(model, batch)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss.item()
