@@ -24,7 +24,7 @@ _SAMPLER = (
 )
 _TORCH = ("torch", "transformers.models.llama.modeling_llama")
 _SKLEARN = ("sklearn.linear_model", "sklearn.feature_extraction.text")
-_PROXY = ("rsft_bench.harness.rewards.proxy", "rsft_bench.harness.rewards.features")
+_PROXY = ("rsft_bench.harness.rewards",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from rsft_bench.harness.types import Json, Sampling
 if TYPE_CHECKING:
     from rsft_bench.harness.policies.language_model import LanguageModel
     from rsft_bench.harness.rewards.proxy import ProxyReward
+    from rsft_bench.harness.sampling.llama import LlamaWeights
 
 WARM_UP_PROMPTS = 2
 
@@ -30,8 +31,10 @@ def run(work: Work) -> Outcome:
     example_id, latency_s, tokens_out, flops), model load excluded, warm-up prompts not recorded.
     """
     from rsft_bench.harness.policies.language_model import load
+    from rsft_bench.harness.sampling import prepare
 
     models = [load(weights_folder(folder)) for folder in work.inputs["policies"]]
+    packed = [prepare(lm) for lm in models]
     proxy = _proxy(work.inputs.get("proxy", []))
     entries = work.params["entries"]
     prompts = [(example_id, prompt) for example_id, prompt in work.params["prompts"]]
@@ -41,7 +44,8 @@ def run(work: Work) -> Outcome:
         # Rotated, so that no variant always runs first on a cold cache.
         for j in range(len(entries)):
             entry = entries[(i + j) % len(entries)]
-            row = _serve(models[entry["policy"]], proxy, request, entry, work.params)
+            at = entry["policy"]
+            row = _serve((models[at], packed[at]), proxy, request, entry, work.params)
             if i >= min(WARM_UP_PROMPTS, len(prompts)):
                 rows.append(row)
     write_rows(work.out / "rows.jsonl", rows)
@@ -59,7 +63,7 @@ def _proxy(folders: list[Path]) -> ProxyReward | None:
 
 
 def _serve(
-    lm: LanguageModel,
+    model: tuple[LanguageModel, LlamaWeights | None],
     proxy: ProxyReward | None,
     request: tuple[str, str],
     entry: Json,
@@ -68,9 +72,10 @@ def _serve(
     from rsft_bench.harness.metering.formulas import sample_flops
     from rsft_bench.harness.sampling import sample
 
+    lm, packed = model
     sampling = Sampling(**{**params["sampling"], "temperature": entry["temperature"]})
     start = time.perf_counter()
-    rows = sample(lm, [request], range(entry["n"]), sampling, params["seed"], "serve")
+    rows = sample(lm, [request], range(entry["n"]), sampling, params["seed"], "serve", packed=packed)
     if entry["n"] > 1 and proxy is not None:
         scores = proxy.score([request[1]] * len(rows), [row.text for row in rows])
         rows[int(np.argmax(scores))]
