@@ -56,8 +56,11 @@ types: venv  ## mypy, strict, on the installed package (all four parts)
 bench: venv  ## micro-benchmarks
 	$(BIN)/python -m pytest tests/bench --benchmark-only
 
-nano: venv  ## train the packaged policy again (at most an hour on two cores)
-	$(BIN)/python -m rsft_bench.harness.policies.nano_training
+nano: venv  ## train the packaged policy again into build/nano-1 (about an hour on two cores)
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m rsft_bench.harness.policies.nano_training \
+	  --out build/nano-1 --seed 1 \
+	  --suite rsft_bench.tasks.order_status:ORDER_STATUS \
+	  --suite rsft_bench.tasks.returns_refunds:RETURNS_REFUNDS
 
 gate-live: venv  ## ten live A/A runs through the gate
 	$(BIN)/python tools/gate_live.py

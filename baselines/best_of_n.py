@@ -26,7 +26,7 @@ class BestOfN:
     requires: frozenset[Capability] = SAMPLER
 
     def identity(self, params: Mapping[str, Json]) -> frozenset[str]:
-        """n always; the source where it was named."""
+        """N always; the source where it was named."""
         return frozenset({"n"})
 
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.seeding import stream
@@ -103,11 +105,12 @@ class _Threshold:
 
     def select(self, scores: FloatArray, text_ids: IntArray, keys: Sequence[str]) -> IntArray:
         above = scores > self.tau
-        tied = scores == self.tau
+        tied: NDArray[np.bool_] = scores == self.tau
         if self.tie_share < 1.0 and tied.any():
             ties = keyed_uniforms(self.seed, "threshold-tie", keys, scores.shape[1])
             tied &= ties < self.tie_share
-        return (np.isfinite(scores) & (above | tied)).astype(np.int64)
+        accepted: IntArray = (np.isfinite(scores) & (above | tied)).astype(np.int64)
+        return accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +131,8 @@ class Threshold:
                 "accept=threshold needs exactly one of tau (a probability, or -inf) and "
                 f"target_rate (a share in (0, 1]); got tau={tau}, target_rate={rate}"
             )
-        if tau is not None:
-            return _Threshold(float(tau), 1.0, pool.seed)
+        if rate is None:
+            return _Threshold(float(params["tau"]), 1.0, pool.seed)
         cut, share = quantile_cut(pool.scores[np.isfinite(pool.scores)], float(rate))
         return _Threshold(cut, share, pool.seed)
 

@@ -61,7 +61,7 @@ class Sft:
 
 @dataclass(frozen=True, slots=True)
 class SftMore:
-    """T more steps on D from sft: what RSFT must beat. ``factor`` 2 is the token-matched control."""
+    """T more steps on D from sft: what RSFT must beat. ``factor`` 2 is the token-matched one."""
 
     name: str = "sft_more"
     doc: str = "as many further steps on D as RSFT takes"

@@ -1,1 +1,1 @@
-
+"""The harness: configuration, training, sampling, statistics and the gate."""

@@ -46,7 +46,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One node's cost, counted for an arm under a category; ``draws`` keeps the first draws only."""
+    """One node's cost, counted for an arm under a category; ``draws`` keeps the first so many."""
 
     category: str
     node: Node

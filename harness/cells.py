@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
+
 from rsft_bench.harness.costs import Ledger, Sums, artifact_rows, charges
 from rsft_bench.harness.runfolder import STAGES
 from rsft_bench.harness.spaces import Cell

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
 from rsft_bench.harness.arms import Evaluation, Scored
 from rsft_bench.harness.cells import cell_key, cells_frame
 from rsft_bench.harness.costs import artifact_rows

@@ -86,7 +86,7 @@ class Graph:
         batch: int | None = None,
         normalise: str = "prompt",
     ) -> Node:
-        """Train from ``init`` on (name, rows, coefficient, stream) sets; zero weights are dropped."""
+        """Train from ``init`` on (name, rows, coefficient, stream) sets; those of weight 0 go."""
         settings = self.space.settings.training
         kept = [entry for entry in sets if entry[2] > 0]
         if not kept:

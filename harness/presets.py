@@ -19,9 +19,9 @@ DEFAULT_PRESET = "quick"
 PRIMARY = "rsft[accept=argmax,k=16,lambda=1]"
 MATCHED_RANDOM = "rsft[accept=random,k=16,lambda=1,match=argmax]"
 
-SFT_STEPS = 100
-STEPS = 50
-BATCH = 16
+SFT_STEPS = 75
+STEPS = 32
+BATCH = 32
 LEARNING_RATE = 1e-3
 
 N_TRAIN = 256

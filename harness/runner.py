@@ -90,7 +90,7 @@ def run(
         InfrastructureError: disk full or a worker that died twice; finished work is kept.
     """
     begin = time.perf_counter()
-    if _claim(out, config):
+    if _claim(out, config) and not fresh:
         return RunOutcome(out, "complete", True, time.perf_counter() - begin)
     plan = make_plan(config, catalog)
     root = cache or default_cache()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -125,13 +124,13 @@ class Store:
 
     def _publish(self, work: Path, target: Path) -> None:
         try:
-            os.replace(work, target)
+            work.replace(target)
         except OSError:
             if self.find(target.name) is not None:
                 return
             # A damaged folder of an earlier crash or a full disk stands in the way.
             shutil.rmtree(target, ignore_errors=True)
-            os.replace(work, target)
+            work.replace(target)
 
     def entries(self) -> Iterator[tuple[str, str, int, float]]:
         """(key, stage, bytes, modification time) of every artifact, in no particular order."""

@@ -43,10 +43,13 @@ class Task:
     catalog: Catalog
 
 
-def initialise() -> None:
+def initialise(parent: int) -> None:
     """Worker start: Ctrl-C belongs to the parent; a dead parent takes its workers along."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
+    if os.getppid() != parent:
+        # The parent died before the line above took hold: nobody will send that signal.
+        os._exit(1)
 
 
 def _die_with_parent() -> None:
@@ -88,6 +91,7 @@ def _pin_threads() -> None:
 def language_model(folder: Path) -> LanguageModel:
     """A policy's weights, kept in this process for the next block drawn from them."""
     import torch
+
     from rsft_bench.harness.policies.language_model import load
 
     torch.set_num_threads(1)

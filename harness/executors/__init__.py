@@ -1,1 +1,1 @@
-
+"""How the nodes of a run's graph get executed."""

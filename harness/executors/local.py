@@ -59,6 +59,7 @@ class LocalExecutor:
                     self.workers,
                     mp_context=multiprocessing.get_context("spawn"),
                     initializer=initialise,
+                    initargs=(os.getpid(),),
                 )
             self._running[self._pool.submit(execute, task)] = task
 

@@ -132,14 +132,8 @@ def save_baseline(
     }
     recipe = _in_force(fitted, size, computed, asked, accepted)
     artifact = min(recipe, max(ARTIFACT_FLOOR, computed["artifact"]))
-    margins = {
-        "asked": asked,
-        "accepted": accepted,
-        "recipe": recipe,
-        "artifact": artifact,
-        "computed": computed,
-        "run_seeds": run_seeds,
-    }
+    margins = {"asked": asked, "accepted": accepted, "computed": computed, "run_seeds": run_seeds}
+    margins |= {"recipe": recipe, "artifact": artifact}
     _write(Path(out), data, {"arms": arms, "margins": margins, "components": fitted}, metrics)
     warnings = _warnings(fitted, size, computed["recipe"], asked)
     return Saved(Path(out), recipe, artifact, computed, warnings)

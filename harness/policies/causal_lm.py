@@ -60,7 +60,7 @@ class CausalLMPolicy:
 NANO_1 = CausalLMPolicy(
     name="nano-1",
     version="1",
-    doc="Packaged small Llama, trained from scratch on generated support text",
+    doc="Packaged Llama of 0.94 M parameters, trained from scratch on generated support text",
     packaged=Path(__file__).parent / "nano_1",
 )
 CAUSAL_LM = CausalLMPolicy(

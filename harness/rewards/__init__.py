@@ -1,1 +1,1 @@
-
+"""Rewards: text checks for gold, and the learned proxy."""

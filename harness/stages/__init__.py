@@ -6,7 +6,7 @@ Heavy imports happen inside the stage modules' ``run``, so listing stages loads 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,7 +29,7 @@ _PROXY = ("rsft_bench.harness.rewards",)
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a stage gets: JSON parameters, input artifact folders by name, an empty output folder."""
+    """What a stage gets: parameters, input artifact folders by name, an empty output folder."""
 
     params: Mapping[str, Json]
     inputs: Mapping[str, list[Path]]
@@ -69,7 +69,7 @@ class Stage:
         """The stage's ``run``, imported now with what it needs, so that timers see only work."""
         for module in self.preload:
             importlib.import_module(module)
-        run: Callable[[Work], Outcome] = importlib.import_module(f"{_HERE}.{self.name}").run
+        run: StageFunction = importlib.import_module(f"{_HERE}.{self.name}").run
         return run
 
 

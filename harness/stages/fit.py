@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.stages import Outcome, Work
 from rsft_bench.harness.store import read_rows
@@ -23,6 +24,7 @@ def run(work: Work) -> Outcome:
     artifact of rows per set under the set's name. Files: weights/, fit.json.
     """
     import torch
+
     from rsft_bench.harness.metering.formulas import train_flops_of_totals
     from rsft_bench.harness.policies.language_model import load, save
     from rsft_bench.harness.stages.base import weights_folder

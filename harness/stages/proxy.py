@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 
 import numpy as np
+
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.stages import Outcome, Work, read_all
 from rsft_bench.harness.stages.data import read_examples
@@ -13,8 +14,9 @@ from rsft_bench.harness.store import write_rows
 
 
 def run(work: Work) -> Outcome:
-    """params: n_label, seed. Inputs: data, samples (of ``proxy_label`` prompts), scores (their gold).
+    """Fit the proxy reward on labelled answers. params: n_label, seed.
 
+    Inputs: data, samples (of ``proxy_label`` prompts), scores (their gold).
     Answers are labelled draw by draw over all prompts until ``n_label`` is spent. Files: proxy/,
     proxy.json (report), rows.jsonl (the labelled answers that passed, as a training set).
     """

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+
 from rsft_bench.harness.stages import Outcome, Work, read_all
 from rsft_bench.harness.stages.data import read_examples
 from rsft_bench.harness.store import read_rows, write_rows

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from rsft_bench.harness.stages import Outcome, Work
 from rsft_bench.harness.stages.base import weights_folder
 from rsft_bench.harness.store import write_rows
@@ -75,7 +76,9 @@ def _serve(
     lm, packed = model
     sampling = Sampling(**{**params["sampling"], "temperature": entry["temperature"]})
     start = time.perf_counter()
-    rows = sample(lm, [request], range(entry["n"]), sampling, params["seed"], "serve", packed=packed)
+    rows = sample(
+        lm, [request], range(entry["n"]), sampling, params["seed"], "serve", packed=packed
+    )
     if entry["n"] > 1 and proxy is not None:
         scores = proxy.score([request[1]] * len(rows), [row.text for row in rows])
         rows[int(np.argmax(scores))]

@@ -112,7 +112,7 @@ def step_loss(forward: Forward, groups: Sequence[Group]) -> float:
     for group in groups:
         nll = F.cross_entropy(forward.logits(group), group.targets, reduction="none")
         loss = torch.dot(nll, group.weights)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         total += loss.item()
     forward.finish()
     return total

@@ -95,7 +95,6 @@ class Bank:
     places: frozenset[str]
 
 
-
 def _names(raw: Any) -> tuple[str, ...]:
     """A list of names, or every pair of ``first`` and ``second`` joined by ``join``."""
     if isinstance(raw, dict):

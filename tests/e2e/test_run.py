@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+
 from rsft_bench.harness.catalog import DEFAULT_PATHS, Catalog
 from rsft_bench.harness.config import RunConfig, parse_config
 from rsft_bench.harness.errors import CapabilityError, UserError

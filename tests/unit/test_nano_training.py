@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,15 +13,31 @@ from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from rsft_bench.harness.policies import nano_training
-from rsft_bench.harness.policies.nano_training import batches, measure, train
+from rsft_bench.harness.policies.nano_training import batches, measure, shop, train
+from rsft_bench.harness.policies.nano_training.card import card
 from rsft_bench.harness.policies.nano_training.document import Document
 from rsft_bench.harness.policies.nano_training.draw import Draw, identifier, typo
-from rsft_bench.harness.policies.nano_training.overlap import Corpus, grams, masked, overlap
-from rsft_bench.harness.policies.nano_training.text import WRITERS, document, probe
+from rsft_bench.harness.policies.nano_training.overlap import (
+    Corpus,
+    Overlap,
+    grams,
+    masked,
+    overlap,
+    pretraining,
+)
+from rsft_bench.harness.policies.nano_training.text import (
+    DRILL_SHARE,
+    GOODS,
+    WRITERS,
+    document,
+    probe,
+)
 from rsft_bench.harness.policies.nano_training.tokenizer import END, train_tokenizer, wrap
 
 SHIPPED = Path(nano_training.__file__).resolve().parents[1] / "nano_1"
 MIB = 1 << 20
+# Of the first 3,000 documents of phase two at seed 1. Other text calls for other weights.
+GOODS_DIGEST = "32518ee5a456137ca18a997d9c026f7df0078faa34b0ef3560902ebaf88c97f2"
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +51,65 @@ def shipped() -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     return model.eval(), PreTrainedTokenizerFast.from_pretrained(SHIPPED, local_files_only=True)
 
 
-def test_documents_depend_on_seed_purpose_and_index_only() -> None:
-    first = [document(0, "train", i, 0.2).text for i in range(50)]
-    assert first == [document(0, "train", i, 0.2).text for i in range(50)]
-    assert not set(first) & {document(1, "train", i, 0.2).text for i in range(50)}
+@pytest.mark.parametrize("purpose", ["train", "goods"])
+def test_documents_depend_on_seed_purpose_and_index_only(purpose: str) -> None:
+    first = [document(0, purpose, i, 0.2).text for i in range(50)]
+    assert first == [document(0, purpose, i, 0.2).text for i in range(50)]
+    assert not set(first) & {document(1, purpose, i, 0.2).text for i in range(50)}
     assert not set(first) & {document(0, "held-out", i, 0.2).text for i in range(50)}
 
 
-def test_documents_are_varied_and_have_the_prompt_form() -> None:
-    docs = [document(0, "train", i) for i in range(3000)]
+def test_goods_documents_stay_what_the_shipped_weights_saw() -> None:
+    texts = "\0".join(document(1, "goods", i, DRILL_SHARE["goods"]).text for i in range(3000))
+    assert hashlib.sha256(texts.encode()).hexdigest() == GOODS_DIGEST
+
+
+@pytest.mark.parametrize(("purpose", "writers"), [("train", WRITERS), ("goods", GOODS)])
+def test_documents_are_varied_and_have_the_prompt_form(
+    purpose: str, writers: Sequence[tuple[measure.Writer, float]]
+) -> None:
+    docs = [document(0, purpose, i) for i in range(3000)]
     assert len({d.text for d in docs}) == len(docs)
     assert len({d.answer for d in docs}) > 0.8 * len(docs)
     kinds = Counter(d.kind for d in docs)
-    assert set(kinds) == {w.__name__ for w, _ in WRITERS}
+    assert set(kinds) == {w.__name__ for w, _ in writers}
     assert all(d.prompt.endswith("Agent:") and d.answer == d.parts[-1][1:] for d in docs)
     assert all("{" not in d.text for d in docs)
     assert 0.03 < sum(d.flawed for d in docs) / len(docs) < 0.15
+
+
+def test_trade_in_goods_belongs_to_phase_two() -> None:
+    keys = tuple(f"Record: {d.key}:" for d in shop.SHOP)
+    counts = {
+        phase: sum(
+            any(line.startswith(keys) for line in document(0, phase, i).text.splitlines())
+            for i in range(1000)
+        )
+        for phase in ("train", "goods")
+    }
+    assert counts["train"] == 0
+    # 60 % of the cases are goods, but not every document is a case with its id in front.
+    assert 150 < counts["goods"] < 500
+
+
+def test_answers_on_goods_hold_several_facts_of_the_record() -> None:
+    docs = [probe(2, "goods", i, shop.gather) for i in range(300)]
+    held = []
+    for doc in docs:
+        line = next(x for x in doc.prompt.splitlines() if x.startswith("Record: "))
+        values = [entry.partition(": ")[2] for entry in line[len("Record: ") :].split("; ")]
+        held.append(sum(measure.holds(doc.answer, v) for v in values))
+    assert sum(n >= 2 for n in held) > 0.6 * len(held)
+    assert sum(d.expected is not None for d in docs) > 0.5 * len(docs)
+    assert all(measure.holds(d.answer, d.expected) for d in docs if d.expected is not None)
+
+
+def test_a_refused_wish_gets_what_the_policy_names_instead() -> None:
+    docs = [probe(2, "goods", i, shop.instead) for i in range(300)]
+    named = [d.expected is not None and measure.holds(d.answer, d.expected) for d in docs]
+    assert all(d.expected is not None and d.expected in d.prompt.lower() for d in docs)
+    # The rest is spoilt on purpose.
+    assert 1 - 1.5 * shop.FLAWED < sum(named) / len(named) < 1
 
 
 @pytest.mark.parametrize("writer", measure.COPIED)
@@ -109,8 +170,8 @@ def test_rows_are_prompt_answer_stop_with_their_weights(tokenizer: Tokenizer) ->
 
 def test_twenty_steps_lower_the_loss_and_repeat_exactly() -> None:
     recipe = train.Recipe(
-        seed=5, steps=20, hidden=32, layers=1, heads=2, intermediate=64, vocabulary=320, rows=8,
-        warmup=5, tokenizer_documents=100,
+        seed=5, steps=16, hidden=32, layers=1, heads=2, intermediate=64, vocabulary=320, rows=8,
+        warmup=3, tokenizer_documents=100, goods_steps=4,
     )  # fmt: skip
     tokenizer = train_tokenizer(5, 320, 100)
     probe_batch = next(iter(batches.batches(tokenizer, 77, 1, 8)))
@@ -118,18 +179,81 @@ def test_twenty_steps_lower_the_loss_and_repeat_exactly() -> None:
     model, _, history = train.train(recipe, every=100, probes=1)
     again, _, _ = train.train(recipe, every=100, probes=1)
     assert train.loss_of(model, probe_batch).item() < before - 0.3
-    assert history[-1].step == 20
+    assert [p.step for p in history] == [16, 20]
+    assert 0 < history[0].tokens < history[1].tokens
     for a, b in zip(model.parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
+def test_two_sittings_end_like_one(tmp_path: Path) -> None:
+    recipe = train.Recipe(
+        seed=6, steps=3, hidden=32, layers=1, heads=2, intermediate=64, vocabulary=320, rows=4,
+        warmup=2, tokenizer_documents=100, goods_steps=3,
+    )  # fmt: skip
+    watch = train.Watch(every=100, probes=1)
+    whole, tokenizer, history = train.train(recipe, every=100, probes=1)
+    first = train.build_model(recipe, tokenizer)
+    before = train.run_phase(first, tokenizer, recipe, train.phases(recipe)[0], watch)
+    train.save(first, tokenizer, tmp_path)
+    again = LlamaForCausalLM.from_pretrained(tmp_path, local_files_only=True)
+    after = train.run_phase(again, tokenizer, recipe, train.phases(recipe)[1], watch, before)
+    assert [(p.step, p.tokens, p.loss) for p in before + after] == [
+        (p.step, p.tokens, p.loss) for p in history
+    ]
+    for a, b in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_rate_warms_up_stays_and_decays() -> None:
-    recipe = train.Recipe(steps=1000, lr=1.0, warmup=10, decay=0.5)
-    assert train.rate(recipe, 0) == pytest.approx(0.1)
-    assert train.rate(recipe, 10) == 1.0
-    assert train.rate(recipe, 500) == 1.0
-    assert train.rate(recipe, 750) == pytest.approx(0.5)
-    assert train.rate(recipe, 999) == pytest.approx(0.02)
+    recipe = train.Recipe(steps=1000, lr=1.0, warmup=10, decay=0.5, goods_steps=100, goods_lr=0.5)
+    first, second = train.phases(recipe)
+    assert (first.purpose, first.steps, second.purpose, second.steps) == (
+        "train", 1000, "goods", 100,
+    )  # fmt: skip
+    assert first.rate(0) == pytest.approx(0.1)
+    assert first.rate(10) == 1.0
+    assert first.rate(500) == 1.0
+    assert first.rate(750) == pytest.approx(0.5)
+    assert first.rate(999) == pytest.approx(0.02)
+    # Falls over the last 90 of 100 steps.
+    assert second.rate(0) == pytest.approx(0.05)
+    assert second.rate(10) == 0.5
+    assert second.rate(55) == pytest.approx(0.25)
+    assert second.rate(99) == pytest.approx(0.01)
+
+
+def test_batches_of_the_phases_differ_and_repeat(tokenizer: Tokenizer) -> None:
+    def ids(purpose: str) -> list[list[list[int]]]:
+        return [b.ids.tolist() for b in batches.batches(tokenizer, 4, 2, 4, purpose)]
+
+    assert ids("goods") == ids("goods")
+    assert ids("goods") != ids("train")
+
+
+def test_card_tells_both_phases() -> None:
+    recipe = train.Recipe(seed=7, steps=300, goods_steps=200, rows=8)
+    skills = {"copy": 0.5, "record": 0.25, "decision": 0.75}
+    history = [
+        train.Progress(300, 1000, 2.0, 60.0, skills), train.Progress(500, 2000, 1.0, 90.0, skills),
+    ]  # fmt: skip
+    found = {"some_suite": Overlap(10, 0.01, 0.0, ())}
+    text = card("nano-x", recipe, 935_040, 512, history, 4, skills, found)
+    assert "--steps 300 --goods-steps 200 --seed 7" in text
+    assert "500 steps of 8 documents, 2,000 tokens" in text
+    assert "4,000 documents" in text
+    assert "300 steps at a peak rate of 0.003, falling over the last 40%,\n  then 200 steps" in text
+    assert "Phase two begins after step 300." in text
+    assert "| some_suite | 10 | 0.0100 | 0.0000 |" in text
+    assert "stopped early" not in text
+    early = card("nano-x", recipe, 935_040, 512, history[:1], 4, skills)
+    assert "stopped early at step 300" in early
+
+
+def test_overlap_looks_at_both_phases() -> None:
+    corpus = pretraining(8, documents=40)
+    for phase, share in DRILL_SHARE.items():
+        texts = [document(8, phase, i, share).text for i in range(40)]
+        assert overlap(corpus, texts).near_duplicates > 0.9
 
 
 def test_masking_hides_numbers_ids_and_names() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from rsft_bench.harness import nodes
 from rsft_bench.harness.nodes import Node, closure, node_key
 from rsft_bench.harness.schedule import ranks

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rsft_bench.baselines.selection import RULES, quantile_cut
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.types import FloatArray, IntArray, ScoredPool

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
+
 from rsft_bench.harness.store import META, Store, canonical, read_rows, write_rows
 from rsft_bench.harness.types import Cost
 

@@ -109,14 +109,15 @@ def _second_phase(
 ) -> tuple[LlamaForCausalLM, Tokenizer, list[Progress]]:
     """The second phase from stored weights of the first: what ``train`` does, in two sittings."""
     folder = args.second_phase_from
-    model = LlamaForCausalLM.from_pretrained(folder, local_files_only=True).float()
+    model = LlamaForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     wrapped = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     stored = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     history = [Progress(**p) for p in stored["history"]]
     watch = Watch(args.checkpoints, args.minutes)
     tokenizer = wrapped.backend_tokenizer
     history += run_phase(model, tokenizer, recipe, phases(recipe)[1], watch, history[-1:])
-    return model.eval(), tokenizer, history
+    model.train(False)
+    return model, tokenizer, history
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -128,9 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     log = cast(Path, args.card_only or args.out / "training.json")
     if args.card_only is None:
-        recipe = replace(
-            DEFAULT, steps=args.steps, seed=args.seed, goods_steps=args.goods_steps
-        )
+        recipe = replace(DEFAULT, steps=args.steps, seed=args.seed, goods_steps=args.goods_steps)
         if args.second_phase_from is None:
             model, tokenizer, history = train(recipe, args.checkpoints, args.minutes)
         else:

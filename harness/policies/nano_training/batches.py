@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from rsft_bench.harness.policies.nano_training.document import Document
-from rsft_bench.harness.policies.nano_training.text import document
+from rsft_bench.harness.policies.nano_training.text import DRILL_SHARE, document
 from rsft_bench.harness.policies.nano_training.tokenizer import CONTEXT, END, PAD, token_id
 from rsft_bench.harness.seeding import stream
 
@@ -75,8 +75,8 @@ def pad(rows: Sequence[Row], pad_id: int) -> Batch:
 
 
 def drill_share(progress: float) -> float:
-    """Share of drills by progress in [0, 1]: they form the copying circuit, then fade."""
-    return 0.9 if progress < 0.04 else max(0.1, 0.6 - 2.0 * (progress - 0.04))
+    """Share of drills in phase one by progress in [0, 1]: they form copying, then fade."""
+    return 0.9 if progress < 0.04 else max(DRILL_SHARE["train"], 0.6 - 2.0 * (progress - 0.04))
 
 
 def batches(
@@ -86,7 +86,7 @@ def batches(
     pad_id = token_id(tokenizer, PAD)
     done = 0
     while done < steps:
-        share = drill_share(done / steps) if purpose == "train" else 0.05
+        share = drill_share(done / steps) if purpose == "train" else DRILL_SHARE[purpose]
         first = done * rows
         docs = [document(seed, purpose, i, share) for i in range(first, first + rows * _GROUP)]
         ordered = sorted(encode(tokenizer, docs), key=lambda r: len(r.ids))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
+from rsft_bench.harness.policies.nano_training.domains import DOMAINS
 from rsft_bench.harness.policies.nano_training.overlap import Overlap
-from rsft_bench.harness.policies.nano_training.train import Progress, Recipe
+from rsft_bench.harness.policies.nano_training.shop import SHOP
+from rsft_bench.harness.policies.nano_training.train import Phase, Progress, Recipe, phases
 
 _CARD = """\
 # {name}
@@ -19,23 +22,29 @@ start for fine-tuning.
 - Licence: Apache-2.0, weights and generated data alike.
 - Tokenizer: byte-level BPE, {vocabulary} tokens, every digit a token of its own.
 - Data: {documents:,} documents by the generators in `harness/policies/nano_training/`, seed {seed}:
-  dialogues in the suites' prompt form from thirteen domains (hotel, gym, library, telephone and
-  internet, bank card, event ticket, energy, insurance, medical appointment, car rental, course,
-  device repair, train journey), with made-up names, ids, dates, amounts and a share of made-up
-  nouns and keys; drills of copying, of comparing two numbers and of common words. No text was
-  taken from elsewhere. About a tenth of the answers are terse, wrong or rude on purpose.
-  Words of shops occur only in word-list drills, never in a dialogue about orders or returned goods.
-- Training: {steps:,} steps of {rows} documents, {tokens:,} tokens, AdamW, peak rate {lr:g}, linear
-  decay over the last {decay:.0%}; {minutes:.0f} minutes on two threads of a busy two-core machine.
+  dialogues in the suites' prompt form, with made-up names, ids, dates, amounts and a share of
+  made-up nouns and keys; drills of copying, of comparing two numbers and of common words. No text
+  was taken from elsewhere. About a tenth of the answers are terse, wrong or rude on purpose.
+  - Phase one has {general} domains: hotel, gym, library, telephone and internet, bank card, event
+    ticket, energy, insurance, medical appointment, car rental, course, device repair, train
+    journey. Words of shops occur in word-list drills only.
+  - Phase two goes on with these and adds trade in goods ({shop} more domains, orders and purchases,
+    with answers that hold several facts or name what is given in place of a refused wish), so that
+    the words of a shop mean something. Its wordings and names are its own, see the overlap below.
+- Training: {steps:,} steps of {rows} documents, {tokens:,} tokens, AdamW with linear warm-up and
+  decay, started afresh in each phase: {schedule[0]},
+  then {schedule[1]}{early}.
+  {minutes:.0f} minutes on two threads of a busy two-core machine.
 - Final training loss (answers weighted 1, contexts 0.15): {loss:.3f} nats a token.
 - Command:
-  `python -m rsft_bench.harness.policies.nano_training --out DIR --steps {steps} --seed {seed}`.
+  `{command}`.
   The text depends on the seed alone; the arithmetic also on machine, versions and thread count, so
   that another machine ends with other weights of like quality.
 
 ## What it can do
 
-Greedy answers to {probes} single-turn prompts a row, entities unseen in training.
+Greedy answers to {probes} single-turn prompts a row, domains of phase one, entities unseen in
+training.
 
 | Skill | Accuracy |
 | --- | --- |
@@ -45,14 +54,16 @@ Greedy answers to {probes} single-turn prompts a row, entities unseen in trainin
 
 ## During training
 
+Phase two begins after step {first:,}.
+
 | Step | Tokens | Loss | Copying | Record | Decisions |
 | --- | --- | --- | --- | --- | --- |
 {history}
 
 ## Overlap with the suites
 
-Test prompts and reference answers against {sample:,} documents of the training stream; numbers, ids
-and names masked. Near-duplicates: a line of eight or more words with Jaccard >= 0.5 over masked
+Test prompts and reference answers against {sample:,} documents of each phase; numbers, ids and
+names masked. Near-duplicates: a line of eight or more words with Jaccard >= 0.5 over masked
 word trigrams. Both shares are to be at most 1 %.
 
 | Suite | Texts | With a shared masked 8-gram | Near-duplicates |
@@ -67,6 +78,23 @@ decisions above against chance. It imitates rude and wrong answers at the rate o
 different versions of these weights are not comparable; later models stand beside this one under new
 names. Not for talking to real customers.
 """
+
+_COMMAND = (
+    "python -m rsft_bench.harness.policies.nano_training --out DIR --steps {steps} "
+    "--goods-steps {goods_steps} --seed {seed}"
+)
+
+
+def _stretch(phase: Phase) -> str:
+    return (
+        f"{phase.steps:,} steps at a peak rate of {phase.lr:g}, falling over the last "
+        f"{phase.decay:.0%}"
+    )
+
+
+def _early(recipe: Recipe, last: Progress) -> str:
+    planned = sum(phase.steps for phase in phases(recipe))
+    return "" if last.step == planned else f"; stopped early at step {last.step:,}"
 
 
 def card(
@@ -91,9 +119,10 @@ def card(
         probes: Prompts behind each entry of ``skills``.
         skills: Final accuracies, see ``measure.accuracy``.
         overlaps: By suite; None or empty: not measured.
-        sample: Documents that ``overlaps`` looked at.
+        sample: Documents of each phase that ``overlaps`` looked at.
     """
     last = history[-1]
+    first, second = phases(recipe)
     rows = "\n".join(
         f"| {p.step} | {p.tokens:,} | {p.loss:.3f} | {p.skills['copy']:.2f} | "
         f"{p.skills['record']:.2f} | {p.skills['decision']:.2f} |"
@@ -107,7 +136,10 @@ def card(
         name=name, parameters=parameters, hidden=recipe.hidden, layers=recipe.layers,
         heads=recipe.heads, context=context, vocabulary=recipe.vocabulary,
         documents=last.step * recipe.rows, seed=recipe.seed, steps=last.step, rows=recipe.rows,
-        tokens=last.tokens, lr=recipe.lr, decay=recipe.decay, minutes=last.seconds / 60,
+        tokens=last.tokens, minutes=last.seconds / 60, first=first.steps,
+        general=len(DOMAINS), shop=len(SHOP),
+        schedule=(_stretch(first), _stretch(second)), early=_early(recipe, last),
+        command=_COMMAND.format(**asdict(recipe)),
         loss=last.loss, probes=probes, copy=skills["copy"], record=skills["record"],
         decision=skills["decision"], history=rows, sample=sample,
         overlap=shares or "| not measured | | | |",

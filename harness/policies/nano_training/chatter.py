@@ -7,7 +7,7 @@ from rsft_bench.harness.policies.nano_training.document import Document, cap, cu
 from rsft_bench.harness.policies.nano_training.draw import Draw, pseudo, value
 from rsft_bench.harness.policies.nano_training.records import case, context, policy, record
 
-# Shop words appear in these drills only, so their embeddings exist before fine-tuning.
+# In phase one shop words appear in these drills only; phase two (``shop``) puts them to use.
 TOPICS = (
     "order/orders/purchase|parcel/parcels/package|item/items/product|refund/refunds/money back|"
     "return/returns/sending back|delivery/deliver/bringing|shipping/shipped/transport|"
@@ -50,7 +50,7 @@ def chat(d: Draw) -> Document:
 
 
 def lexical(d: Draw) -> Document:
-    """Which topic a word belongs to; the only place with words of shops."""
+    """Which topic a word belongs to; in phase one the only place with words of shops."""
     topics = d.sample(_TOPIC_SETS, d.between(2, 3))
     asked = d.pick(topics)
     first, second = d.sample(asked, 2)

@@ -1,4 +1,4 @@
-"""Domains of the generated text. None is an online shop's orders or returns of goods.
+"""Domains of the generated text, without trade in goods: that joins in phase two (``shop``).
 
 A field line is ``key;kind;question|question;answer|answer`` with ``{v}`` for the value; generic
 wordings made from the key join these in ``phrases``.

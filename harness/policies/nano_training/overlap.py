@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rsft_bench.harness.policies.nano_training.text import document
+from rsft_bench.harness.policies.nano_training.text import DRILL_SHARE, document
 from rsft_bench.harness.types import Suite
 
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?|[^\sA-Za-z]*\d[\w.,:/-]*|\d")
@@ -122,9 +122,13 @@ class Corpus:
         )
 
 
-def pretraining(seed: int, documents: int = 20000, drills: float = 0.1) -> Corpus:
-    """Corpus of the first documents of the training stream."""
-    return Corpus(document(seed, "train", i, drills).text for i in range(documents))
+def pretraining(seed: int, documents: int = 20000) -> Corpus:
+    """Corpus of the first documents of both phases' streams, as many of each."""
+    return Corpus(
+        document(seed, phase, i, share).text
+        for phase, share in DRILL_SHARE.items()
+        for i in range(documents)
+    )
 
 
 def overlap(corpus: Corpus, texts: Sequence[str], threshold: float = 0.5) -> Overlap:

@@ -50,7 +50,8 @@ SHOP = (
         damage;state;what did you note|is it broken;We noted: {v}
         status;state;how is my claim going|what stage is it at;It is {v}""",
         "return the product/returning the product|swap the size/swapping the size|"
-        "get cash/getting cash|send it back/sending it back|refund a gift card/refunding a gift card|"
+        "get cash/getting cash|send it back/sending it back|"
+        "refund a gift card/refunding a gift card|"
         "repair it/repairing it|replace it/replacing it",
         "delivery|the sale|unpacking", "return desk|claims desk|till",
     ),
@@ -117,7 +118,9 @@ def gather(d: Draw) -> Document:
     extra = [] if d.chance(0.6) else [d.pick([k for k in keys if k not in shown])]
     order = d.sample([*shown, *extra], len(shown) + len(extra))
     line = "; ".join(f"{d.split(keys[k])}: {v[k]}" for k in order)
-    rules = "Name all that is known.|Tell the day and the firm.|Be exact and kind.|Say what is on file."
+    rules = (
+        "Name all that is known.|Tell the day and the firm.|Be exact and kind.|Say what is on file."
+    )
     question = customer(d, d.pick(NEWS_ASK).format(**v), "order number", v["n"])
     body = d.pick(forms).format(**v)
     text = spoil(d, body, "Soon.") if d.chance(FLAWED) else agent(d, body, "order")
@@ -129,12 +132,15 @@ def instead(d: Draw) -> Document:
     """Something the policy rules out; the answer names what it gives in its place."""
     deed = d.pick(DEEDS) if d.chance(0.7) else f"{d.split('move|drop|open|sell')} the {pseudo(d)}"
     offer = (
-        f"a {pseudo(d)}" if d.chance(0.5) else f"a {pseudo(d)} {d.split('note|call|code|day|visit')}"
+        f"a {pseudo(d)}"
+        if d.chance(0.5)
+        else f"a {pseudo(d)} {d.split('note|call|code|day|visit')}"
     )
     names = {"v": deed, "o": offer}
     rule = d.pick(INSTEAD_RULE).format(**names)
     entries = [("item", value(d, "thing")), ("status", d.pick(STATES)),
-               ("order number", str(d.between(10000, 99999))), ("total", value(d, "money"))]  # fmt: skip
+               ("order number", str(d.between(10000, 99999))),
+               ("total", value(d, "money"))]  # fmt: skip
     line = "; ".join(f"{k}: {x}" for k, x in d.sample(entries, d.between(2, 4)))
     question = customer(d, d.pick(INSTEAD_ASK).format(**names))
     body = cap(d.pick(INSTEAD_TELL).format(**names))

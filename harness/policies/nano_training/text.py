@@ -38,6 +38,9 @@ GOODS: tuple[tuple[Writer, float], ...] = (
     (lookups.missing, 6.0),
 )
 
+#: Share of drills in each phase's text; in ``train`` what it falls to, see ``drill_share``.
+DRILL_SHARE = {"train": 0.1, "goods": 0.05}
+
 
 def document(seed: int, purpose: str, index: int, drills: float = 0.0) -> Document:
     """Document ``index`` of a stream.

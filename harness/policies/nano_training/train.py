@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -155,7 +154,8 @@ def train(
     for phase in phases(recipe):
         watch = Watch(checkpoints, minutes, every, probes)
         history += run_phase(model, tokenizer, recipe, phase, watch, history[-1:])
-    return model.eval(), tokenizer, history
+    model.train(False)
+    return model, tokenizer, history
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def run_phase(
         elapsed = time.monotonic() - started
         late = watch.minutes is not None and elapsed > 60 * watch.minutes
         if late or (step + 1) % watch.every == 0 or step + 1 == phase.steps:
-            model.eval()
+            model.train(False)
             skills = accuracy(model, tokenizer, recipe.seed, watch.probes)
             model.train()
             seconds = seconds0 + time.monotonic() - started
