@@ -54,7 +54,7 @@ types: venv  ## mypy, strict, on the installed package (all four parts)
 	$(BIN)/mypy -p rsft_bench
 
 bench: venv  ## micro-benchmarks
-	$(BIN)/python -m pytest tests/bench --benchmark-only
+	$(BIN)/python -m pytest tests/bench --benchmark-enable --benchmark-only
 
 nano: venv  ## train the packaged policy again into build/nano-1 (about an hour on two cores)
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m rsft_bench.harness.policies.nano_training \

@@ -5,6 +5,8 @@ Each class carries the exit code that the command line gives it; nothing else pi
 
 from __future__ import annotations
 
+import errno
+
 
 class BenchError(Exception):
     """Base of every error this package raises on purpose. ``exit_code`` 4: infrastructure."""
@@ -46,3 +48,13 @@ class InfrastructureError(BenchError):
 
 class PartialRunError(InfrastructureError):
     """A run that finished only in part; what was finished is kept and reused on a rerun."""
+
+
+def disk_full(error: BaseException) -> bool:
+    """Whether an exception says that a disk or a quota is full.
+
+    Libraries written in Rust (safetensors, tokenizers) raise exceptions of their own without errno.
+    """
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return isinstance(error, Exception) and f"(os error {errno.ENOSPC})" in str(error)

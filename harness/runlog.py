@@ -19,7 +19,8 @@ class RunLog:
         self._file: TextIO | None = None
 
     def __enter__(self) -> RunLog:
-        self._file = self._path.open("a", encoding="utf-8")
+        # Line by line, so that a killed run leaves its history too.
+        self._file = self._path.open("a", encoding="utf-8", buffering=1)
         return self
 
     def __exit__(

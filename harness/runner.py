@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from rsft_bench.harness.arms import Arm
 from rsft_bench.harness.catalog import Catalog
 from rsft_bench.harness.collect import collect
 from rsft_bench.harness.config import RunConfig, first_difference
-from rsft_bench.harness.errors import InfrastructureError, UserError
+from rsft_bench.harness.errors import InfrastructureError, UserError, disk_full
 from rsft_bench.harness.executors.local import LocalExecutor
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.latency import serve_nodes
@@ -113,7 +112,7 @@ def run(
 
 
 def _translated(error: BaseException, root: Path) -> BaseException:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if disk_full(error):
         return InfrastructureError(
             f"disk full while writing under {root} or the run folder; free space or set "
             "RSFT_BENCH_CACHE_DIR to another disk and rerun: finished work is kept"

@@ -74,8 +74,13 @@ class Means:
     def level(
         self, key: Key, variant: str, metric: str = "gold_pass", split: str = "confirm"
     ) -> Effect | None:
-        """Mean of one variant with its interval; None where no example has the metric."""
-        frame = self.table(key, variant, split).dropna(subset=[metric])
+        """Mean of one variant with its interval, over the examples that have it in every seed.
+
+        None where no example has the metric.
+        """
+        frame = self.table(key, variant, split)
+        valued = frame[metric].notna().groupby(frame["example_id"]).transform("all")
+        frame = frame[valued]
         if frame.empty:
             return None
         return cluster_interval(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import errno
 import importlib
 import os
 import signal
@@ -16,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from rsft_bench.harness.cli.parser import Parser, flags, parse
-from rsft_bench.harness.errors import BenchError, InfrastructureError, UserError
+from rsft_bench.harness.errors import BenchError, InfrastructureError, UserError, disk_full
 
 EXIT_UNFORESEEN = 4
 EXIT_PIPE_CLOSED = 141
@@ -129,7 +128,7 @@ def _known(error: BenchError) -> int:
 
 
 def _unforeseen(error: BaseException, folder: Path | None) -> int:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if disk_full(error):
         return _known(
             InfrastructureError("disk full; free space or set RSFT_BENCH_CACHE_DIR, then rerun")
         )

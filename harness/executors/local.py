@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 from rsft_bench.harness.errors import InfrastructureError
 from rsft_bench.harness.store import Artifact
@@ -31,6 +33,21 @@ def thread_environment() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Children started inside are born deaf to Ctrl-C, so that none complains while it imports."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Starting the tracker would unblock the signal again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class LocalExecutor:
@@ -53,7 +70,7 @@ class LocalExecutor:
         if self.workers == 0:
             self._done.append((task, execute(task)))
             return
-        with thread_environment():
+        with thread_environment(), without_interrupts():
             if self._pool is None:
                 self._pool = ProcessPoolExecutor(
                     self.workers,
@@ -61,7 +78,14 @@ class LocalExecutor:
                     initializer=initialise,
                     initargs=(os.getpid(),),
                 )
-            self._running[self._pool.submit(execute, task)] = task
+            try:
+                self._running[self._pool.submit(execute, task)] = task
+                return
+            except BrokenProcessPool:
+                # A worker died since the last wait, and not at this task.
+                lost = self._drop()
+        self._retry(lost)
+        self.submit(task)
 
     def wait_any(self) -> list[tuple[Task, Artifact]]:
         """Block until at least one task is done. Raises what the task raised."""
@@ -78,20 +102,26 @@ class LocalExecutor:
             except BrokenProcessPool:
                 lost.append(task)
         if lost:
-            self._revive(lost)
+            self._retry(lost + self._drop())
         return results
 
-    def _revive(self, lost: list[Task]) -> None:
-        lost = lost + list(self._running.values())
+    def _drop(self) -> list[Task]:
+        """End the pool; the tasks that were in flight."""
+        lost = list(self._running.values())
         self._running.clear()
         self.close()
+        return lost
+
+    def _retry(self, lost: list[Task]) -> None:
         for task in lost:
             self._deaths[task.key] = self._deaths.get(task.key, 0) + 1
-            if self._deaths[task.key] > 1:
-                raise InfrastructureError(
-                    f"a worker process died twice at {describe(task)}; the usual cause is memory: "
-                    "rerun the same command with --workers 1 (finished work is kept)"
-                )
+        # One death breaks the whole pool, so all that were in flight both times are suspects.
+        suspects = sorted(describe(task) for task in lost if self._deaths[task.key] > 1)
+        if suspects:
+            raise InfrastructureError(
+                f"a worker process died twice at {' or '.join(suspects)}; the usual cause is "
+                "memory: rerun the same command with --workers 1 (finished work is kept)"
+            )
         for task in lost:
             self.submit(task)
 

@@ -12,6 +12,7 @@ a forbidden claim never raises gold, whatever else the claim says. Empty text sc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from math import nan
 
@@ -79,6 +80,21 @@ def _words(text: str) -> int:
     return len(text.split())
 
 
+def _blank(facts: Mapping[str, Json]) -> dict[str, float]:
+    """Parts of an empty answer: 0, and NaN where the part does not apply to the example.
+
+    What applies must not depend on the answer, or arms would be compared on different examples.
+    """
+    parts = dict.fromkeys(PARTS, 0.0)
+    if not facts["need"]:
+        parts["facts"] = nan
+    if facts["decision"] != "ask":
+        parts["asks"] = nan
+    elif not facts["stems"]:
+        parts["harm_wrong_decision"] = nan
+    return parts
+
+
 def judge_answer(example: Example, text: str, places: frozenset[str]) -> Judgement:
     """Gold score of ``text``. Pure; never raises on text.
 
@@ -88,8 +104,7 @@ def judge_answer(example: Example, text: str, places: frozenset[str]) -> Judgeme
         places: single lower-case words that count as claims (carriers and cities of the suite).
     """
     if not text.strip():
-        blank = dict.fromkeys(PARTS, 0.0)
-        return Judgement(0.0, False, blank)
+        return Judgement(0.0, False, _blank(example.facts))
     facts = dict(example.facts)
     known, rules = _known(example.prompt)
     said = claims(text)

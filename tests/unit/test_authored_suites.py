@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import subprocess
 import sys
@@ -308,3 +309,14 @@ def test_version_follows_the_data_and_code_lists_real_modules(suite: AuthoredSui
     for module in suite.code:
         __import__(module)
         assert module in sys.modules
+
+
+@pytest.mark.parametrize("suite", [ORDER_STATUS, RETURNS_REFUNDS], ids=lambda s: s.name)
+def test_which_parts_apply_does_not_depend_on_the_answer(suite: AuthoredSuite) -> None:
+    """An empty, a wrong and a right answer have a value for the same parts of an example."""
+    for e in suite.load({"limit": 60}, 0).examples:
+        shapes = {
+            tuple(math.isnan(v) for v in suite.judge(e, text).parts.values())
+            for text in ("", "Yes.", e.references[0])
+        }
+        assert len(shapes) == 1, e.example_id
