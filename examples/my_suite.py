@@ -18,10 +18,10 @@ class StoreHours:
     def load(self, options, seed):
         examples, logs = [], []
         for split in SPLITS:
-            at = seed if split in ("train", "proxy_label") else "fixed"  # test prompts stay
+            at = seed if split in ("train", "proxy_label") else 0  # test prompts stay
             for i in range(options["n"]):
                 store, day = i % 30, ("Monday", "Friday", "Sunday")[i // 30 % 3]
-                closes = f"{stream(0, 'hours', split, store).integers(5, 11)} pm"
+                closes = f"{stream(at, 'hours', split, store).integers(5, 11)} pm"
                 prompt = f"Policy: Give the closing time.\nRecord: {day}: 9 am to {closes}\n"
                 prompt += f"Customer: Store {store}, when do you close on {day}?\nAgent:"
                 answer = f"We close at {closes} on {day}."
