@@ -18,7 +18,7 @@ from rsft_bench.harness.nodes import Node, closure
 from rsft_bench.harness.runfolder import STAGES as CATEGORIES
 from rsft_bench.harness.spaces import Cell
 from rsft_bench.harness.store import Artifact, read_rows
-from rsft_bench.harness.types import Json
+from rsft_bench.harness.types import Cost, Json
 
 if TYPE_CHECKING:
     from rsft_bench.harness.runner import Run
@@ -41,8 +41,17 @@ class Sums:
     flops: float = 0.0
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    spent_tokens: int = 0
     spent_flops: float = 0.0
     spent_wall_s: float = 0.0
+    spent_cpu_s: float = 0.0
+
+    def spend(self, cost: Cost) -> None:
+        """Add a whole artifact's cost to the spent side."""
+        self.spent_tokens += cost.tokens
+        self.spent_flops += cost.flops
+        self.spent_wall_s += cost.wall_s
+        self.spent_cpu_s += cost.cpu_s
 
     def add(self, artifact: Artifact, share: float) -> None:
         """Add a share of an artifact's cost to the attributed side."""
@@ -72,9 +81,7 @@ class Ledger:
             artifact = self.artifacts[uid]
             if artifact.key not in self.spent:
                 self.spent.add(artifact.key)
-                into = sums[named.get(uid, category_of(node))]
-                into.spent_flops += artifact.cost.flops
-                into.spent_wall_s += artifact.cost.wall_s
+                sums[named.get(uid, category_of(node))].spend(artifact.cost)
         return sums
 
 
@@ -120,13 +127,23 @@ def share_of(charge: Charge) -> float:
 def totals(run: Run) -> dict[str, dict[str, float]]:
     """What the artifacts of a run took when they were made, by category, each counted once."""
     ledger = Ledger(run.artifacts)
-    found = {category: {"flops": 0.0, "wall_s": 0.0} for category in CATEGORIES}
-    for cell in sorted(run.cells, key=lambda c: c.order):
-        for category, sums in ledger.cell(cell).items():
-            found[category]["flops"] += sums.spent_flops
-            found[category]["wall_s"] += sums.spent_wall_s
+    found = {category: Sums() for category in CATEGORIES}
+    spent: list[tuple[str, Sums]] = [
+        item
+        for cell in sorted(run.cells, key=lambda c: c.order)
+        for item in ledger.cell(cell).items()
+    ]
+    for category, sums in spent:
+        into = found[category]
+        into.spend(Cost(sums.spent_tokens, sums.spent_flops, sums.spent_wall_s, sums.spent_cpu_s))
     for node in run.serve.values():
-        cost = run.artifacts[node.uid].cost
-        found["serve"]["flops"] += cost.flops
-        found["serve"]["wall_s"] += cost.wall_s
-    return found
+        found["serve"].spend(run.artifacts[node.uid].cost)
+    return {
+        category: {
+            "tokens": sums.spent_tokens,
+            "flops": sums.spent_flops,
+            "wall_s": sums.spent_wall_s,
+            "cpu_s": sums.spent_cpu_s,
+        }
+        for category, sums in found.items()
+    }

@@ -31,16 +31,17 @@ DIGESTED = ("examples.parquet", "pool.parquet", "selected.parquet", "rows.parque
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known before the run: workers and start time (UTC, ISO 8601)."""
+    """What is known before the run: its label, workers and start time (UTC, ISO 8601)."""
 
+    name: str
     workers: int
     started_at: str
     started: float
 
     @classmethod
-    def now(cls, workers: int) -> Facts:
+    def now(cls, name: str, workers: int) -> Facts:
         """Facts of a run that starts now."""
-        return cls(workers, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.time())
+        return cls(name, workers, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.time())
 
 
 def file_digest(path: Path) -> str:
@@ -75,7 +76,7 @@ def describe_run(plan: Plan, facts: Facts, status: str) -> dict[str, Json]:
     return {
         "schema_version": SCHEMA_VERSION,
         "status": status,
-        "name": config.name,
+        "name": facts.name,
         "config": config.resolved(),
         "config_hash": config.config_hash(),
         "confirmatory": _confirmatory(plan),

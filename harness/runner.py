@@ -94,7 +94,9 @@ def run(
     plan = make_plan(config, catalog)
     root = cache or default_cache()
     store = Store(root / f"fresh-{time.time_ns():x}" if fresh else root)
-    facts = Facts.now(workers if workers is not None else default_workers())
+    # A default folder is called <label>-<hash of the config>.
+    name = config.name or out.resolve().name.removesuffix(f"-{config.config_hash()}")
+    facts = Facts.now(name, workers if workers is not None else default_workers())
     save_manifest(out, describe_run(plan, facts, status="running"))
     executor = LocalExecutor(facts.workers)
     with RunLog(out / "run.log", progress or Silent()) as log:

@@ -8,7 +8,7 @@ from rsft_bench.reports import sections_quality as quality
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.cases import cases
 from rsft_bench.reports.document import Document, Section, Text, Verdict
-from rsft_bench.reports.formatting import plural, rate, seconds
+from rsft_bench.reports.formatting import plural, rate
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.sections_audit import AUTHORED
 
@@ -86,7 +86,7 @@ def _subtitle(found: Analysis) -> str:
     return (
         f"{plural(len(found.suites), 'suite')}, {plural(len(m.get('seeds', [])), 'seed')}, "
         f"{plural(len(found.variants), 'variant')}, policy {policies}, "
-        f"{seconds(m.get('wall_s'))}, margin for “no gain” {rate(found.margin)}"
+        f"margin for “no gain” {rate(found.margin)}"
     )
 
 
@@ -95,8 +95,7 @@ def _warnings(found: Analysis) -> list[str]:
     words = []
     if m.get("status") != "complete":
         words.append(f"This run is {m.get('status')}: rows are missing and verdicts may change.")
-    preset = str((m.get("config") or {}).get("preset", ""))
-    if preset == "smoke":
+    if m.get("name") == "smoke":
         words.append("Preset smoke checks the plumbing; its numbers prove nothing.")
     if any(v.oracle for v in found.variants.values()):
         words.append("Variants marked (oracle) accept by gold, which no user has: a ceiling.")

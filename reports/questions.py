@@ -122,12 +122,13 @@ def _model_kinds(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
 def _cost(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
     totals = found.manifest.get("totals") or {}
     flops = sum(float(t.get("flops", 0.0)) for t in totals.values())
-    wall = found.manifest.get("wall_s")
+    work = sum(float(t.get("wall_s", 0.0)) for t in totals.values())
     parts = [_cost_part(found, s) for s in found.suites]
     if not totals:
         return CANNOT, "needs a finished run: the manifest holds no totals", parts
     summary = (
-        f"measured: the whole run took {big(flops, 'FLOP')} and {seconds(wall)} of wall time; "
+        f"measured: all arms, draws and scores of the run took {big(flops, 'FLOP')} and "
+        f"{seconds(work)} of worker time when they were made; "
         "energy and money cannot be told: they need a power meter and a price list"
     )
     return YES, summary, parts

@@ -207,7 +207,7 @@ def _run(m: Mapping[str, Json]) -> Table:
         ("config", f"{m.get('name')} ({m.get('config_hash')})"),
         ("seeds", ", ".join(str(s) for s in m.get("seeds", []))),
         ("started, finished", f"{m.get('started_at')}, {m.get('finished_at')}"),
-        ("wall time", seconds(m.get("wall_s"))),
+        ("wall time of the last call", seconds(m.get("wall_s"))),
         ("workers", str(m.get("workers"))),
         ("commit", f"{m.get('commit')}{' with local changes' if m.get('dirty') else ''}"),
         *((f"machine: {k}", str(v)) for k, v in (m.get("machine") or {}).items()),
