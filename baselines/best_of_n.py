@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rsft_bench.baselines.common import proxy_charges
-from rsft_bench.baselines.sft import SAMPLER
+from rsft_bench.baselines.common import SAMPLER, proxy_charges
 from rsft_bench.harness.arms import Arm, Serving
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.graph import Graph

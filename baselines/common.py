@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from rsft_bench.harness.arms import Arm, Charge, Scored, Serving
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.nodes import Node
-from rsft_bench.harness.types import Param
+from rsft_bench.harness.types import Capability, Json, Param
 
 TEMPERATURE = Param("temperature", 1.0, "serving temperature; 0 is greedy")
+SAMPLER: frozenset[Capability] = frozenset({"sampler"})
+TRAINABLE: frozenset[Capability] = frozenset({"sampler", "trainable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """What a method with no parameter but the serving temperature declares."""
+
+    name: str
+    doc: str
+    params: tuple[Param, ...] = (TEMPERATURE,)
+    requires: frozenset[Capability] = TRAINABLE
+
+    def identity(self, params: Mapping[str, Json]) -> frozenset[str]:
+        """Nothing: an id shows only what differs from its default."""
+        return frozenset()
 
 
 def proxy_charges(graph: Graph) -> tuple[Charge, ...]:
@@ -39,3 +58,16 @@ def served(
     """An arm that answers every test split with ``policy`` at one temperature."""
     evaluations = graph.evaluate(policy, serving.draws, temperature, serving.splits)
     return Arm(policy, evaluations, temperature=temperature, **parts)  # type: ignore[arg-type]
+
+
+def trained(
+    graph: Graph,
+    fitted: Node,
+    temperature: float,
+    serving: Serving,
+    charges: tuple[Charge, ...] = (),
+    **parts: object,
+) -> Arm:
+    """An arm served by a policy of its own training, which it pays for beside ``charges``."""
+    charges = (*charges, Charge("train", fitted))
+    return served(graph, fitted, temperature, serving, charges=charges, fitted=fitted, **parts)

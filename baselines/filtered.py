@@ -5,28 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rsft_bench.baselines.common import TEMPERATURE, proxy_charges, served
-from rsft_bench.baselines.sft import NOTHING_SHOWN, TRAINABLE
+from rsft_bench.baselines.common import Plain, proxy_charges, trained
 from rsft_bench.harness.arms import Arm, Charge, Serving
 from rsft_bench.harness.graph import Graph
-from rsft_bench.harness.types import Capability, Json, Param
+from rsft_bench.harness.types import Json
 
 KEEP = ("0.25", "0.5", "0.75")
 RULE_CODE = ("rsft_bench.baselines.selection",)
 
 
 @dataclass(frozen=True, slots=True)
-class SftFiltered:
+class SftFiltered(Plain):
     """The same steps on the share q of D with the highest proxy, q chosen on ``select``."""
 
     name: str = "sft_filtered"
     doc: str = "further steps on the share of D that the proxy likes best; share chosen on select"
-    params: tuple[Param, ...] = (TEMPERATURE,)
-    requires: frozenset[Capability] = TRAINABLE
-
-    def identity(self, params: Mapping[str, Json]) -> frozenset[str]:
-        """The share is a column, not part of the id."""
-        return NOTHING_SHOWN
 
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
         """Three trials evaluated on ``select``; ``settle`` makes the arm once one is chosen."""
@@ -49,45 +42,33 @@ class SftFiltered:
             scored, "threshold", {"target_rate": float(keep)}, k=None, code=RULE_CODE
         )
         fitted = graph.fit(graph.sft(), [("D", kept, 1.0, "train-D")])
-        charges = (
-            *proxy_charges(graph),
-            *(Charge("score", node) for node in scored.scores),
-            Charge("train", fitted),
-        )
-        return served(
+        logs = tuple(Charge("score", node) for node in scored.scores)
+        return trained(
             graph,
             fitted,
             params["temperature"],
             serving,
-            charges=charges,
-            fitted=fitted,
+            proxy_charges(graph) + logs,
             proxy=graph.proxy(),
             gold_labels=graph.space.settings.reward["n_label"],
         )
 
 
 @dataclass(frozen=True, slots=True)
-class SftLabelled:
+class SftLabelled(Plain):
     """The same steps on the proxy's own correct labelled answers: the labels without a proxy."""
 
     name: str = "sft_labelled"
     doc: str = "further steps on the gold-labelled answers that passed"
-    params: tuple[Param, ...] = (TEMPERATURE,)
-    requires: frozenset[Capability] = TRAINABLE
-
-    def identity(self, params: Mapping[str, Json]) -> frozenset[str]:
-        """Nothing but what differs from its default."""
-        return NOTHING_SHOWN
 
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
         """Fit on the proxy artifact's rows: its labelled answers that passed gold."""
         fitted = graph.fit(graph.sft(), [("D", graph.proxy(), 1.0, "train-D")])
-        return served(
+        return trained(
             graph,
             fitted,
             params["temperature"],
             serving,
-            charges=(*proxy_charges(graph), Charge("train", fitted)),
-            fitted=fitted,
+            proxy_charges(graph),
             gold_labels=graph.space.settings.reward["n_label"],
         )

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rsft_bench.baselines.common import TEMPERATURE, pool_charges, proxy_charges, served
+from rsft_bench.baselines.common import (
+    TEMPERATURE,
+    TRAINABLE,
+    pool_charges,
+    proxy_charges,
+    trained,
+)
 from rsft_bench.baselines.filtered import RULE_CODE
 from rsft_bench.baselines.selection import RULES
-from rsft_bench.baselines.sft import TRAINABLE
 from rsft_bench.harness.arms import Arm, Charge, Scored, Serving
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.training.weights import coefficients
 from rsft_bench.harness.types import Capability, Json, Param
 
 #: Parameters that a rule reads; they are shown in an id for that rule only.
@@ -58,7 +63,7 @@ class Rsft:
         heat = params["pool_temperature"]
         pool = graph.pool(params["k"], settings.pool["temperature"] if heat is None else heat)
         selected = self.select(params, graph, pool)
-        share_d, share_a = shares(float(params["lambda"]))
+        share_d, share_a = coefficients(float(params["lambda"]))
         fitted = graph.fit(
             graph.sft(),
             [
@@ -68,17 +73,16 @@ class Rsft:
             normalise=params["normalise"],
         )
         blind = params["accept"] in BLIND
-        charges: tuple[Charge, ...] = (Charge("train", fitted),)
+        charges: tuple[Charge, ...] = ()
         if share_a > 0:
             charges += pool_charges(pool, params["k"], scored=not blind)
             charges += () if blind or params["oracle"] else proxy_charges(graph)
-        return served(
+        return trained(
             graph,
             fitted,
             params["temperature"],
             serving,
-            charges=charges,
-            fitted=fitted,
+            charges,
             selected=selected,
             pool=pool,
             proxy=graph.proxy(),
@@ -124,10 +128,3 @@ class Rsft:
             raise ConfigError(f"rsft k={params['k']}: needs at least one candidate a prompt")
         if not params["lambda"] >= 0:
             raise ConfigError(f"rsft lambda={params['lambda']}: must lie in [0, inf]")
-
-
-def shares(weight: float) -> tuple[float, float]:
-    """(1/(1+lambda), lambda/(1+lambda)); (1, 0) at 0 and (0, 1) at infinity, exactly."""
-    if math.isinf(weight):
-        return 0.0, 1.0
-    return 1.0 / (1.0 + weight), weight / (1.0 + weight)
