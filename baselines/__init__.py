@@ -6,8 +6,8 @@ from rsft_bench.baselines.best_of_n import BestOfN
 from rsft_bench.baselines.filtered import SftFiltered, SftLabelled
 from rsft_bench.baselines.rsft import Rsft
 from rsft_bench.baselines.selection import RULES
-from rsft_bench.baselines.sft import Base, Sft, SftClean, SftMore
-from rsft_bench.harness.graph import Method
+from rsft_bench.baselines.sft import Base, Sft, SftClean, SftFlops, SftMore
+from rsft_bench.harness.method import Method
 from rsft_bench.harness.registry import Registry
 
 METHODS: Registry[Method] = Registry(
@@ -17,6 +17,7 @@ METHODS: Registry[Method] = Registry(
         Sft(),
         SftMore(),
         SftMore("sft_more2", "as many further training tokens on D as RSFT takes", factor=2),
+        SftFlops(),
         SftFiltered(),
         SftLabelled(),
         SftClean(),

@@ -37,6 +37,8 @@ class BestOfN:
         trainable = "trainable" in graph.space.capabilities
         source = params["source"] or ("sft" if trainable else "base")
         arm = graph.arm(source)
+        if arm.open:
+            return Arm(arm.policy, (), waits=True)
         drawn = min(e.draws.draws for e in arm.evaluations)
         if drawn < 2 * params["n"]:
             raise ConfigError(

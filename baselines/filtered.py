@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from rsft_bench.baselines.common import Plain, proxy_charges, trained
+from rsft_bench.baselines.common import TEMPERATURE, Plain, proxy_charges, trained
 from rsft_bench.harness.arms import Arm, Charge, Serving
+from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.graph import Graph
-from rsft_bench.harness.types import Json
+from rsft_bench.harness.types import Json, Param
 
-KEEP = ("0.25", "0.5", "0.75")
+KEEP = (0.25, 0.5, 0.75)
 RULE_CODE = ("rsft_bench.baselines.selection",)
 
 
@@ -21,22 +22,21 @@ class SftFiltered(Plain):
     name: str = "sft_filtered"
     doc: str = "further steps on the share of D that the proxy likes best; share chosen on select"
 
+    params: tuple[Param, ...] = (
+        Param("keep", None, "share of D kept; unset: chosen on select from 0.25, 0.5 and 0.75"),
+        TEMPERATURE,
+    )
+
+    @property
+    def tuned(self) -> Mapping[str, tuple[float, ...]]:
+        """The shares among which ``select`` rows choose where none is given."""
+        return {"keep": KEEP}
+
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
-        """Three trials evaluated on ``select``; ``settle`` makes the arm once one is chosen."""
-        trial = replace(serving, splits=("select",))
-        arms = {keep: self._arm(params, graph, trial, keep) for keep in KEEP}
-        return Arm(graph.sft(), (), trials=arms)
-
-    def settle(
-        self, params: Mapping[str, Json], graph: Graph, serving: Serving, choice: str
-    ) -> Arm:
-        """The chosen trial on all splits; it pays for every trial's training."""
-        arm = self._arm(params, graph, serving, choice)
-        others = [self._arm(params, graph, serving, keep).fitted for keep in KEEP if keep != choice]
-        trials = tuple(Charge("train", node) for node in others if node is not None)
-        return replace(arm, charges=arm.charges + trials)
-
-    def _arm(self, params: Mapping[str, Json], graph: Graph, serving: Serving, keep: str) -> Arm:
+        """Score D's answers, keep the share, fit. Raises ConfigError on a share outside (0, 1]."""
+        keep = params["keep"]
+        if not 0 < keep <= 1:
+            raise ConfigError(f"sft_filtered keep={keep}: must lie in (0, 1]")
         scored = graph.score_logs()
         kept = graph.select(
             scored, "threshold", {"target_rate": float(keep)}, k=None, code=RULE_CODE
@@ -49,6 +49,7 @@ class SftFiltered(Plain):
             params["temperature"],
             serving,
             proxy_charges(graph) + logs,
+            selected=kept,
             proxy=graph.proxy(),
             gold_labels=graph.space.settings.reward["n_label"],
         )

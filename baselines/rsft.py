@@ -21,6 +21,7 @@ from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.training.weights import coefficients
 from rsft_bench.harness.types import Capability, Json, Param
+from rsft_bench.harness.variants import format_id
 
 #: Parameters that a rule reads; they are shown in an id for that rule only.
 READ_BY_RULE: Mapping[str, tuple[str, ...]] = {
@@ -55,6 +56,24 @@ class Rsft:
         """accept, k and lambda always; what the rule reads where it is set."""
         read = READ_BY_RULE.get(params["accept"], ())
         return frozenset({"accept", "k", "lambda"} | {p for p in read if params[p] is not None})
+
+    def control(self, params: Mapping[str, Json], variant: str) -> str | None:
+        """Id of the matched random control of a setting that a sweep compares, else None.
+
+        A sweep compares settings that accept by the proxy and answer at temperature 1.
+        """
+        rule = params["accept"]
+        if params["oracle"] or params["temperature"] != 1 or rule in BLIND | {"random"}:
+            return None
+        if params["lambda"] == 0:
+            return None
+        match = variant if rule in READ_BY_RULE else rule
+        given = {**params, "accept": "random", "match": match, "tau": None, "target_rate": None}
+        shown = self.identity(given)
+        defaults = {p.name: p.default for p in self.params}
+        return format_id(
+            self.name, {n: v for n, v in given.items() if n in shown or v != defaults[n]}
+        )
 
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
         """Pool, select, fit, evaluate."""

@@ -53,13 +53,29 @@ class Charge:
     draws: int | None = None
 
 
+def share_of(charge: Charge) -> float:
+    """Part of the node's draws that the charge keeps, in (0, 1]."""
+    if charge.draws is None:
+        return 1.0
+    node = charge.node
+    if node.stage == "score":
+        node = node.inputs["samples"][0]
+    if "draws" not in node.params:
+        return 1.0
+    start, stop = node.params["draws"]
+    return float((min(stop, charge.draws) - start) / (stop - start))
+
+
 @dataclass(frozen=True, slots=True)
 class Arm:
     """Everything one variant needs for one suite, policy and seed.
 
     ``policy`` serves it; ``fitted`` marks a policy of its own training; ``selected`` is the
-    accepted set, ``trials`` are alternatives by a parameter's value of which ``select`` rows choose
-    one (the method's ``choose``). ``gold_labels`` counts labels spent on acceptance.
+    accepted set. ``trials`` are the combinations of tuned parameters and learning rates among which
+    ``select`` rows choose; an arm is ``open`` until that ``choice`` is made, and so is one that
+    builds on an open arm. ``tuning`` are the charges of the trials not chosen, ``tuned`` the values
+    of the tuned parameters. ``checkpoints`` are select evaluations of earlier weights by step.
+    ``gold_labels`` counts labels spent on acceptance.
     """
 
     policy: Node
@@ -73,6 +89,16 @@ class Arm:
     proxy: Node | None = None
     gold_labels: int = 0
     trials: Mapping[str, Arm] = field(default_factory=dict)
+    choice: str | None = None
+    tuning: tuple[Charge, ...] = ()
+    waits: bool = False
+    tuned: Mapping[str, float] = field(default_factory=dict)
+    checkpoints: Mapping[int, tuple[Evaluation, ...]] = field(default_factory=dict)
+
+    @property
+    def open(self) -> bool:
+        """Whether it is planned again once ``select`` rows exist."""
+        return self.waits or (bool(self.trials) and self.choice is None)
 
 
 @dataclass(frozen=True, slots=True)

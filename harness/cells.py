@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from rsft_bench.harness.arms import Evaluation
 from rsft_bench.harness.costs import Ledger, Sums, artifact_rows, charges
 from rsft_bench.harness.runfolder import STAGES
 from rsft_bench.harness.spaces import Cell
@@ -74,7 +76,7 @@ def _audit(run: Run, cell: Cell) -> Row:
     row: Row = {
         "accept_rate": math.nan,
         "tau": math.nan,
-        "keep": math.nan,
+        "lr": math.nan,
         "epochs_d": math.nan,
         "epochs_a": math.nan,
         "steps": 0,
@@ -88,14 +90,45 @@ def _audit(run: Run, cell: Cell) -> Row:
     if arm.fitted is not None:
         report = _json(run, arm.fitted.uid, "fit.json")
         row["steps"] = len(report["losses"])
+        row["lr"] = arm.fitted.params["budget"]["lr"]
         for name, letter in (("D", "d"), ("A", "a")):
             size = report["set_rows"].get(name, 0)
             row[f"rows_{letter}"] = size
             row[f"epochs_{letter}"] = report["rows_seen"].get(name, 0) / size if size else 0.0
-    chosen = run.chosen.get("/".join((cell.suite, cell.policy, cell.variant.id)))
-    if chosen is not None:
-        row["keep"] = chosen["keep"]
+    row["keep"] = arm.tuned.get("keep", math.nan)
+    row |= _checkpoints(run, cell)
     return row
+
+
+def _checkpoints(run: Run, cell: Cell) -> Row:
+    """Mean gold_pass on select of the last weights and of the best ones kept on the way.
+
+    NaN where the fit kept none. ``best_step`` is the step of the best, the last wins a tie.
+    """
+    arm = cell.arm
+    if not arm.checkpoints:
+        return dict.fromkeys(("last_select", "best_select", "best_step"), math.nan)
+    last = _select_mean(run, arm.evaluations)
+    found = {step: _select_mean(run, kept) for step, kept in arm.checkpoints.items()}
+    found |= {_audit_steps(run, cell): last}
+    best = max(found, key=lambda step: (found[step], step))
+    return {"last_select": last, "best_select": found[best], "best_step": float(best)}
+
+
+def _select_mean(run: Run, evaluations: Sequence[Evaluation]) -> float:
+    rows = [
+        row
+        for evaluation in evaluations
+        if evaluation.split == "select"
+        for node in evaluation.draws.scores
+        for row in artifact_rows(run.artifacts[node.uid].folder)
+    ]
+    return float(sum(row["gold_pass"] for row in rows) / len(rows))
+
+
+def _audit_steps(run: Run, cell: Cell) -> int:
+    fitted = cell.arm.fitted
+    return 0 if fitted is None else len(_json(run, fitted.uid, "fit.json")["losses"])
 
 
 def _serve_costs(run: Run) -> dict[tuple[str, str, str], Row]:

@@ -7,7 +7,6 @@ options are checked later, against registries, because this module must not impo
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import math
@@ -16,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from rsft_bench.harness.config_errors import one_line
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.types import Json
 
@@ -41,6 +41,22 @@ class NamedSpec(BaseModel):
         return dict(self.model_extra or {})
 
 
+class SuiteSpec(NamedSpec):
+    """A suite; one name may be listed twice under different labels, with different options."""
+
+    label: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][\w.@%-]*$", description="its name in the files; default `name`"
+    )
+    variants: tuple[str, ...] | None = Field(
+        None, min_length=1, description="the only variants run here; default all"
+    )
+
+    @property
+    def key(self) -> str:
+        """Value of the column ``suite``."""
+        return self.label or self.name
+
+
 class VariantSpec(BaseModel):
     """A method with parameters; a list as value makes a grid over its elements."""
 
@@ -58,7 +74,10 @@ def _named(value: Any) -> Any:
 
 
 Spec = Annotated[NamedSpec, BeforeValidator(_named, json_schema_input_type=str | NamedSpec)]
+OneSuite = Annotated[SuiteSpec, BeforeValidator(_named, json_schema_input_type=str | SuiteSpec)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Factor = Annotated[float, Field(gt=0, le=100)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 Temperature = Annotated[float, Field(ge=0, le=10)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -76,6 +95,12 @@ class TrainingConfig(_Model):
     """One learning rate and batch for every trained arm; ``steps`` follow ``sft_steps``."""
 
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
+    lr_factors: tuple[Factor, ...] = Field(
+        (1.0,), min_length=1, description="multiples of lr tried by every arm that starts at sft"
+    )
+    checkpoints: tuple[Share, ...] = Field(
+        (), description="shares of the steps whose weights are scored on select beside the last"
+    )
     batch: int = Field(32, ge=1, description="rows of each set in one optimizer step")
     sft_steps: int = Field(300, ge=0, description="optimizer steps from base to sft")
     steps: int = Field(100, ge=0, description="optimizer steps of every arm that starts at sft")
@@ -100,6 +125,9 @@ class EvaluationConfig(_Model):
     splits: tuple[Literal["select", "confirm"], ...] = Field(
         ("select", "confirm"), min_length=1, description="test splits that are answered"
     )
+    winner: Literal["exploratory", "confirmatory"] = Field(
+        "exploratory", description="whether the sweep's winner joins the confirmatory family"
+    )
     serve_prompts: int = Field(
         32, ge=0, description="confirm prompts timed one by one for latency; 0 times nothing"
     )
@@ -120,7 +148,7 @@ class RunConfig(_Model):
 
     name: str | None = Field(None, description="label of the run; default: file stem or preset")
     policies: tuple[Spec, ...] = Field((NamedSpec(name="nano-1"),), min_length=1)
-    suites: tuple[Spec, ...] = Field(min_length=1)
+    suites: tuple[OneSuite, ...] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field((0, 1, 2, 3, 4), min_length=1)
     variants: tuple[str | VariantSpec, ...] = Field(
         min_length=1, description="ids such as `sft` or mappings; lists in a mapping make a grid"
@@ -142,9 +170,12 @@ class RunConfig(_Model):
     @field_validator("suites", "policies")
     @classmethod
     def _unique_names(cls, specs: tuple[NamedSpec, ...]) -> tuple[NamedSpec, ...]:
-        names = [s.name for s in specs]
+        names = [s.key if isinstance(s, SuiteSpec) else s.name for s in specs]
         if len(set(names)) < len(names):
-            raise ValueError(f"each name may be listed once, got {', '.join(names)}")
+            raise ValueError(
+                f"each name may be listed once, got {', '.join(names)}; "
+                "a suite listed twice needs a `label`"
+            )
         return specs
 
     def resolved(self) -> dict[str, Json]:
@@ -172,7 +203,7 @@ def parse_config(raw: Mapping[str, Json], source: str = "config") -> RunConfig:
     try:
         return RunConfig.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(_one_line(error, source)) from None
+        raise ConfigError(one_line(error, source, RunConfig)) from None
 
 
 def first_difference(a: Json, b: Json, prefix: str = "") -> str | None:
@@ -203,14 +234,6 @@ def config_schema() -> dict[str, Json]:
 
 
 _ABSENT = object()
-_PLAIN_WORDS = {
-    "Input should": "must",
-    "a valid tuple": "a list",
-    "a valid dictionary or instance of NamedSpec": "a name or a mapping with `name`",
-    "a valid dictionary or instance of VariantSpec": "an id or a mapping with `method`",
-    "a valid dictionary or instance of": "a mapping:",
-    "Tuple should": "the list must",
-}
 
 
 def _plain(value: Any) -> Json:
@@ -221,49 +244,3 @@ def _plain(value: Any) -> Json:
     if isinstance(value, float) and not math.isfinite(value):
         return format(value, "g")
     return value
-
-
-def _one_line(error: ValidationError, source: str) -> str:
-    """The first problem in one line; the rest are counted."""
-    # Of the two branches "id or mapping" of a variant only the mapping's problem helps.
-    problems = [p for p in error.errors(include_url=False) if p["loc"][-1:] != ("str",)]
-    # Unknown keys first: a misspelt required key otherwise reads as a missing one.
-    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    location = tuple(part for part in first["loc"] if part not in ("str", "VariantSpec"))
-    path = ".".join(str(part) for part in location) or "(top level)"
-    if first["type"] == "extra_forbidden":
-        text = f"unknown key {path!r} (value {first['input']!r}).{_suggest_key(location)}"
-    elif first["type"] == "missing":
-        text = f"key {path!r} is required and missing; give it, or begin with `preset: quick`"
-    else:
-        reason = first["msg"].removeprefix("Value error, ")
-        for technical, plain in _PLAIN_WORDS.items():
-            reason = reason.replace(technical, plain)
-        text = f"key {path!r} = {_short(first['input'])}: {reason[:1].lower()}{reason[1:]}"
-        expected = first.get("ctx", {}).get("expected")
-        text += _near(str(first["input"]), str(expected).replace("'", "")) if expected else ""
-    more = len(problems) - 1
-    return f"{source}: {text}" + (f" (and {more} more)" if more else "")
-
-
-def _suggest_key(location: tuple[str | int, ...]) -> str:
-    model: type[BaseModel] = RunConfig
-    for part in location[:-1]:
-        annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return ""
-        model = annotation
-    names = sorted(model.model_fields) + (["preset"] if model is RunConfig else [])
-    near = difflib.get_close_matches(str(location[-1]), names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{hint} Allowed: {', '.join(names)}"
-
-
-def _near(value: str, expected: str) -> str:
-    near = difflib.get_close_matches(value, expected.replace(" or ", ", ").split(", "), n=1)
-    return f". Did you mean {near[0]!r}?" if near else ""
-
-
-def _short(value: Any) -> str:
-    text = repr(value).replace("\n", " ")
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rsft_bench.harness.arms import Arm, Charge
+from rsft_bench.harness.arms import Arm, Charge, share_of
 from rsft_bench.harness.nodes import Node, closure
 from rsft_bench.harness.runfolder import STAGES as CATEGORIES
 from rsft_bench.harness.spaces import Cell
@@ -92,12 +92,12 @@ def charges(arm: Arm) -> list[Charge]:
         for evaluation in arm.evaluations
         for node in (*evaluation.draws.samples, *evaluation.draws.scores)
     ]
-    return [*dict.fromkeys(arm.charges), *dict.fromkeys(tests)]
+    return [*dict.fromkeys(arm.charges), *arm.tuning, *dict.fromkeys(tests)]
 
 
 def cell_nodes(arm: Arm) -> list[Node]:
     """Every node behind an arm."""
-    from rsft_bench.harness.runner import arm_nodes
+    from rsft_bench.harness.settling import arm_nodes
 
     return arm_nodes(arm)
 
@@ -109,19 +109,6 @@ def category_of(node: Node) -> str:
     return {"fit": "train", "score": "score", "proxy": "score", "select": "score"}.get(
         node.stage, OVERHEAD
     )
-
-
-def share_of(charge: Charge) -> float:
-    """Part of the node's draws that the charge keeps, in (0, 1]."""
-    if charge.draws is None:
-        return 1.0
-    node = charge.node
-    if node.stage == "score":
-        node = node.inputs["samples"][0]
-    if "draws" not in node.params:
-        return 1.0
-    start, stop = node.params["draws"]
-    return float((min(stop, charge.draws) - start) / (stop - start))
 
 
 def totals(run: Run) -> dict[str, dict[str, float]]:

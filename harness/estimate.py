@@ -17,8 +17,8 @@ from rsft_bench.harness.config import RunConfig
 from rsft_bench.harness.metering.formulas import sample_flops, train_flops
 from rsft_bench.harness.nodes import Node, closure
 from rsft_bench.harness.policies.shape import model_shape
-from rsft_bench.harness.runner import arm_nodes
-from rsft_bench.harness.spaces import Cell, make_plan, make_space, plan_cells
+from rsft_bench.harness.settling import arm_nodes
+from rsft_bench.harness.spaces import Cell, Choices, make_plan, make_space, plan_cells
 from rsft_bench.harness.statistics import minimum_detectable
 from rsft_bench.harness.types import Example, Json
 
@@ -59,12 +59,19 @@ def plan(config: RunConfig, catalog: Catalog, workers: int) -> Estimate:
         suite = catalog.suite(spec.name)
         options = with_defaults(spec.given, suite.options)
         examples = list(suite.load(options, config.seeds[0]).examples)
-        mde[spec.name] = detectable(examples, len(config.seeds))
-        lengths[spec.name] = answer_tokens(examples)
+        mde[spec.key] = detectable(examples, len(config.seeds))
+        lengths[spec.key] = answer_tokens(examples)
         for policy in made.policies:
             for seed in config.seeds:
                 space = make_space(made, spec, policy, seed, examples)
-                _, planned = plan_cells(made, space)
+                planned = plan_cells(made, space, {})
+                first: Choices = {
+                    (cell.suite, cell.policy, cell.variant.id): next(iter(cell.arm.trials))
+                    for cell in planned
+                    if cell.arm.trials
+                }
+                # Which trial wins is not known yet; all cost the same.
+                planned = plan_cells(made, space, first)
                 cells += planned
                 targets = [n for cell in planned for n in arm_nodes(cell.arm)]
                 nodes |= closure(targets)
@@ -83,21 +90,22 @@ def _sum(
 ) -> Estimate:
     completions, sampled, trained, sample_cost, train_cost = 0, 0.0, 0.0, 0.0, 0.0
     prompt = _prompt_tokens(nodes)
-    for node in nodes.values():
+    spent: dict[str, float] = {}
+    for uid, node in nodes.items():
         if node.stage == "sample":
             start, stop = node.params["draws"]
             rows = len(node.params["prompts"]) * (stop - start)
             completions += rows
             sampled += rows * answer
             if shape is not None:
-                one = sample_flops(shape, prompt, answer, shared_by=stop - start)
-                sample_cost += rows * one
+                spent[uid] = rows * sample_flops(shape, prompt, answer, shared_by=stop - start)
+                sample_cost += spent[uid]
         elif node.stage == "fit":
-            budget = node.params["budget"]
-            rows = budget["steps"] * budget["batch"] * len(node.params["sets"])
-            trained += rows * (prompt + answer)
-            if shape is not None:
-                train_cost += rows * train_flops(shape, prompt, answer)
+            one = 0.0 if shape is None else train_flops(shape, prompt, answer)
+            examples = _trained_rows(node, spent, one)
+            trained += examples * (prompt + answer)
+            spent[uid] = examples * one
+            train_cost += spent[uid]
     wall = (sample_cost / SAMPLE_FLOPS_PER_S + train_cost / TRAIN_FLOPS_PER_S) / max(workers, 1)
     return Estimate(
         cells=len(cells),
@@ -110,6 +118,16 @@ def _sum(
         wall_s=wall,
         mde=mde,
     )
+
+
+def _trained_rows(node: Node, spent: Mapping[str, float], one: float) -> float:
+    """Rows a fit reads; where its steps are open, as many as cost what it matches."""
+    budget = node.params["budget"]
+    if budget["steps"] is None:
+        pairs = zip(node.inputs["matched"], node.params["shares"], strict=True)
+        whole = sum(spent.get(n.uid, 0.0) * share for n, share in pairs)
+        return whole / one if one else 0.0
+    return float(budget["steps"] * budget["batch"] * len(node.params["sets"]))
 
 
 def _prompt_tokens(nodes: Mapping[str, Node]) -> float:

@@ -6,14 +6,14 @@ everything that shares a proposal shares its pool and equal selections train onc
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from rsft_bench.harness.arms import Arm, Evaluation, Scored, Serving
+from rsft_bench.harness.arms import Arm, Charge, Evaluation, Scored, share_of
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.nodes import Node
-from rsft_bench.harness.types import Capability, Example, Json, Param, Split
+from rsft_bench.harness.types import Capability, Example, Json, Split
 
 BLOCK_PROMPTS = 32
 BLOCK_DRAWS = 8
@@ -32,9 +32,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Cellspace:
-    """One suite, policy and seed: what all its arms share."""
+    """One suite, policy and seed: what all its arms share. ``label`` names the suite in files."""
 
     suite: str
+    label: str
     suite_code: tuple[str, ...]
     policy: str
     capabilities: frozenset[Capability]
@@ -47,12 +48,22 @@ class Cellspace:
 
 
 class Graph:
-    """Node builder for one cellspace. ``plan_arm`` resolves another variant's arm by its id."""
+    """Node builder for one cellspace. ``plan_arm`` resolves another variant's arm by its id.
+
+    ``rate`` multiplies the learning rate of every fit but the common start.
+    """
 
     def __init__(self, space: Cellspace, plan_arm: Callable[[Graph, str], Arm]) -> None:
         self.space = space
+        self.rate = 1.0
         self._plan_arm = plan_arm
         self._arms: dict[str, Arm] = {}
+
+    def at_rate(self, rate: float) -> Graph:
+        """The same graph at another multiple of the learning rate; arms of others stay shared."""
+        other = copy.copy(self)
+        other.rate = rate
+        return other
 
     # -- policies ---------------------------------------------------------------------------
 
@@ -71,6 +82,7 @@ class Graph:
             self.base(),
             [("D", self.train_set(), 1.0, "sft-D")],
             steps=settings["sft_steps"],
+            start=True,
         )
 
     def train_set(self, keep_quality: str | None = None) -> Node:
@@ -85,8 +97,14 @@ class Graph:
         steps: int | None = None,
         batch: int | None = None,
         normalise: str = "prompt",
+        start: bool = False,
+        flops_of: Sequence[Charge] = (),
     ) -> Node:
-        """Train from ``init`` on (name, rows, coefficient, stream) sets; those of weight 0 go."""
+        """Train from ``init`` on (name, rows, coefficient, stream) sets; those of weight 0 go.
+
+        ``start`` marks the common start, which no learning rate factor and no checkpoint touches.
+        ``flops_of``: as many steps as cost what these charges cost, instead of ``steps``.
+        """
         settings = self.space.settings.training
         kept = [entry for entry in sets if entry[2] > 0]
         if not kept:
@@ -94,19 +112,29 @@ class Graph:
         budget = {
             "steps": settings["steps"] if steps is None else steps,
             "batch": settings["batch"] if batch is None else batch,
-            "lr": settings["lr"],
+            "lr": settings["lr"] * (1.0 if start else self.rate),
         }
-        params = {
+        weight = 0.01 * budget["steps"] * budget["batch"] * len(kept)
+        params: dict[str, Json] = {
             "sets": [{"name": n, "coefficient": c, "stream": s} for n, _, c, s in kept],
             "budget": budget,
             "normalise": normalise,
             "seed": self.space.seed,
         }
-        inputs = {"init": (init,), "reference": (self.train_set(),)}
+        inputs: dict[str, tuple[Node, ...]] = {"init": (init,), "reference": (self.train_set(),)}
         inputs |= {name: (rows,) for name, rows, _, _ in kept}
-        return Node(
-            "fit", params, inputs, weight=0.01 * budget["steps"] * budget["batch"] * len(kept)
-        )
+        if flops_of:
+            budget["steps"] = None
+            params["shares"] = [share_of(charge) for charge in flops_of]
+            inputs["matched"] = tuple(charge.node for charge in flops_of)
+        elif not start and settings["checkpoints"]:
+            wanted = {max(1, round(share * budget["steps"])) for share in settings["checkpoints"]}
+            params["checkpoints"] = sorted(wanted - {budget["steps"]})
+        return Node("fit", params, inputs, weight=weight)
+
+    def checkpoint(self, fitted: Node, step: int) -> Node:
+        """The weights after ``step`` steps of a fit that keeps them."""
+        return Node("checkpoint", {"step": step}, {"fit": (fitted,)})
 
     # -- completions ------------------------------------------------------------------------
 
@@ -243,35 +271,5 @@ class Graph:
     def arm(self, variant: str) -> Arm:
         """The arm of another variant of this cellspace, planned once."""
         if variant not in self._arms:
-            self._arms[variant] = self._plan_arm(self, variant)
+            self._arms[variant] = self._plan_arm(self.at_rate(1.0), variant)
         return self._arms[variant]
-
-
-class Method(Protocol):
-    """A benchmarked method: it composes nodes and never executes.
-
-    A method whose arm has ``trials`` also has ``settle(params, graph, serving, choice) -> Arm``,
-    called once ``select`` rows exist.
-    """
-
-    @property
-    def name(self) -> str:
-        """Registered name."""
-
-    @property
-    def doc(self) -> str:
-        """One line for `rsft-bench list methods`."""
-
-    @property
-    def params(self) -> tuple[Param, ...]:
-        """Every parameter with its default."""
-
-    @property
-    def requires(self) -> frozenset[Capability]:
-        """Capabilities the policy must have."""
-
-    def identity(self, params: Mapping[str, Json]) -> frozenset[str]:
-        """Parameters always shown in an id."""
-
-    def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
-        """The arm of these parameters. Raises ConfigError for what cannot be."""

@@ -22,11 +22,11 @@ def serve_nodes(
     for spec in plan.config.suites:
         for policy in plan.policies:
             group = [
-                c for c in cells if (c.suite, c.policy, c.seed) == (spec.name, policy.name, seed)
+                c for c in cells if (c.suite, c.policy, c.seed) == (spec.key, policy.name, seed)
             ]
             if count and group and "scorer" in policy.capabilities:
-                asked = [e for e in examples[spec.name, seed] if e.split == "confirm"][:count]
-                nodes[spec.name, policy.name] = _node(plan, group, asked, seed)
+                asked = [e for e in examples[spec.key, seed] if e.split == "confirm"][:count]
+                nodes[spec.key, policy.name] = _node(plan, group, asked, seed)
     return nodes
 
 

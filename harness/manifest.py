@@ -8,15 +8,16 @@ import platform
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rsft_bench.harness.config import SuiteSpec
 from rsft_bench.harness.machine import machine
 from rsft_bench.harness.nodes import versions
 from rsft_bench.harness.policies.shape import model_shape
-from rsft_bench.harness.runfolder import SCHEMA_VERSION, write_json
+from rsft_bench.harness.runfolder import SCHEMA_VERSION, WINNER, WINNER_CONTROL, write_json
 from rsft_bench.harness.spaces import Plan
 from rsft_bench.harness.stages.data import read_report
 from rsft_bench.harness.store import plain
@@ -83,7 +84,7 @@ def describe_run(plan: Plan, facts: Facts, status: str) -> dict[str, Json]:
         "primary": None if plan.primary is None else plan.primary.id,
         "primary_match": None if matched is None else matched.id,
         "seeds": list(config.seeds),
-        "suites": [_suite(plan, spec.name) for spec in config.suites],
+        "suites": [_suite(plan, spec) for spec in config.suites],
         "policies": [_policy(p.name, p.version, p.fingerprint, p.options) for p in plan.policies],
         "variants": [
             {
@@ -120,6 +121,7 @@ def finished(run: Run, facts: Facts, out: Path) -> dict[str, Json]:
         entry["report"] = read_report(artifact.folder)
     manifest |= {
         "chosen": dict(run.chosen),
+        "winners": [asdict(winner) for winner in run.winners],
         "proxies": _proxies(run),
         "totals": totals(run),
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -130,33 +132,40 @@ def finished(run: Run, facts: Facts, out: Path) -> dict[str, Json]:
 
 
 def _confirmatory(plan: Plan) -> list[dict[str, Json]]:
-    """The primary against sft_more, sft_filtered and its matched random control, per suite."""
+    """The primary, and the winner where asked, against sft_more, sft_filtered, matched random.
+
+    Per suite; suites that run only some variants have no part in it.
+    """
     matched = plan.matched()
     if plan.primary is None:
         return []
     present = {v.id for v in plan.variants}
     rivals: list[str] = [r for r in ("sft_more", "sft_filtered") if r in present]
-    rivals += [] if matched is None else [matched.id]
+    pairs = [(plan.primary.id, r) for r in rivals]
+    pairs += [] if matched is None else [(plan.primary.id, matched.id)]
+    if plan.config.evaluation.winner == "confirmatory":
+        pairs += [(WINNER, rival) for rival in (*rivals, WINNER_CONTROL)]
     return [
         {
-            "suite": spec.name,
+            "suite": spec.key,
             "policy": policy.name,
-            "a": plan.primary.id,
-            "b": rival,
+            "a": a,
+            "b": b,
             "metric": "gold_pass",
             "split": "confirm",
         }
         for spec in plan.config.suites
+        if spec.variants is None
         for policy in plan.policies
-        for rival in rivals
+        for a, b in pairs
     ]
 
 
-def _suite(plan: Plan, name: str) -> dict[str, Json]:
-    suite = plan.catalog.suite(name)
-    spec = next(s for s in plan.config.suites if s.name == name)
+def _suite(plan: Plan, spec: SuiteSpec) -> dict[str, Json]:
+    suite = plan.catalog.suite(spec.name)
     return {
-        "name": name,
+        "name": spec.key,
+        "suite": spec.name,
         "version": suite.version,
         "licence": suite.licence,
         "attribution": suite.attribution,

@@ -86,7 +86,7 @@ _SWEEP: dict[str, Json] = {
         },
         MATCHED_RANDOM,
     ],
-    "evaluation": {"draws": 2, "best_of_draws": 2, "primary_draws": 4, "temperatures": []},
+    "evaluation": {"draws": 4, "best_of_draws": 4, "primary_draws": 4, "temperatures": []},
 }
 
 _GATE_PRESET: dict[str, Json] = {
@@ -95,14 +95,49 @@ _GATE_PRESET: dict[str, Json] = {
     "evaluation": {"draws": 4, "best_of_draws": 4, "primary_draws": 4, "temperatures": []},
 }
 
+#: Shares of good answers in D at which ``standard`` draws the gain of RSFT as a curve.
+GOOD_SHARES = (0.9, 0.6, 0.3)
+_BAD = {
+    "terse": 0.12,
+    "wrong_fact": 0.14,
+    "wrong_decision": 0.12,
+    "rude": 0.08,
+    "over_promising": 0.09,
+}
+_CURVE_ARMS = ["base", "sft", "sft_more", PRIMARY]
+
+
+def mixture(good: float) -> dict[str, float]:
+    """Shares of D with ``good`` correct answers; the bad kinds keep their proportions."""
+    scale = (1 - good) / sum(_BAD.values())
+    return {"correct": good, **{kind: round(share * scale, 6) for kind, share in _BAD.items()}}
+
+
+def _curve_suites() -> list[Json]:
+    """Every suite again at each mixture, with the arms that the curve needs."""
+    return [
+        {
+            **suite,
+            "label": f"{suite['name']}@{100 * good:.0f}",
+            "mixture": mixture(good),
+            "variants": _CURVE_ARMS,
+        }
+        for suite in _SUITES
+        for good in GOOD_SHARES
+    ]
+
+
 _STANDARD: dict[str, Json] = {
     **_QUICK,
+    "suites": [*_SUITES, *_curve_suites()],
     "variants": [
         *_CONTROLS,
         "sft_more2",
+        "sft_flops",
         "sft_labelled",
         "sft_clean",
         _BEST_OF_N,
+        {"method": "best_of_n", "n": 2, "source": PRIMARY},
         {"method": "rsft", "accept": "argmax", "k": [4, 16], "lambda": [0.25, 1, 4, math.inf]},
         {"method": "rsft", "accept": "threshold", "k": 16, "target_rate": [0.1, 0.25], "lambda": 1},
         "rsft[accept=all,k=1,lambda=1]",
@@ -114,7 +149,9 @@ _STANDARD: dict[str, Json] = {
         "best_of_draws": 16,
         "primary_draws": 4,
         "temperatures": [0, 0.3, 0.5, 0.7],
+        "winner": "confirmatory",
     },
+    "training": {**_TRAINING, "lr_factors": [1, 0.5, 2], "checkpoints": [0.25, 0.5, 0.75]},
 }
 
 _SMOKE: dict[str, Json] = {

@@ -5,25 +5,24 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from rsft_bench.harness.arms import Arm
 from rsft_bench.harness.catalog import Catalog
 from rsft_bench.harness.collect import collect
 from rsft_bench.harness.config import RunConfig, first_difference
 from rsft_bench.harness.errors import InfrastructureError, UserError, disk_full
 from rsft_bench.harness.executors.local import LocalExecutor
-from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.latency import serve_nodes
 from rsft_bench.harness.manifest import Facts, describe_run, finished, read_manifest, save_manifest
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.progress import Progress, Silent
 from rsft_bench.harness.runlog import RunLog
 from rsft_bench.harness.schedule import Walk
-from rsft_bench.harness.spaces import Cell, Plan, data_node, make_plan, make_space, plan_cells
+from rsft_bench.harness.settling import Winner, settle
+from rsft_bench.harness.spaces import Cell, Plan, data_node, make_plan, make_space
 from rsft_bench.harness.stages.data import read_examples
-from rsft_bench.harness.store import Artifact, Store, read_rows
+from rsft_bench.harness.store import Artifact, Store
 from rsft_bench.harness.types import Example
 
 
@@ -47,7 +46,8 @@ class Run:
     data: Mapping[tuple[str, int], Artifact]
     artifacts: Mapping[str, Artifact]
     serve: Mapping[tuple[str, str], Node]
-    chosen: Mapping[str, dict[str, float]]
+    chosen: Mapping[str, dict[str, float | str]]
+    winners: tuple[Winner, ...]
 
 
 def default_cache() -> Path:
@@ -158,80 +158,22 @@ def finished_and_whole(out: Path, manifest: Mapping[str, object]) -> bool:
 
 def _execute(plan: Plan, walk: Walk) -> Run:
     loads = {
-        (spec.name, seed): data_node(plan, spec, seed)
+        (spec.key, seed): data_node(plan, spec, seed)
         for spec in plan.config.suites
         for seed in plan.config.seeds
     }
     walk.run(list(loads.values()), "data")
     data = {key: walk.artifacts[node.uid] for key, node in loads.items()}
     examples = {key: tuple(read_examples(artifact.folder)) for key, artifact in data.items()}
-    graphs: dict[tuple[str, str, int], Graph] = {}
-    cells: list[Cell] = []
-    for spec in plan.config.suites:
-        for policy in plan.policies:
-            for seed in plan.config.seeds:
-                space = make_space(plan, spec, policy, seed, list(examples[spec.name, seed]))
-                graph, planned = plan_cells(plan, space)
-                graphs[spec.name, policy.name, seed] = graph
-                cells += planned
-    walk.run([n for cell in cells for n in arm_nodes(cell.arm)], "train, sample and score")
-    settled, chosen = _settle(plan, cells, graphs, walk)
-    walk.run([n for cell in settled for n in arm_nodes(cell.arm)], "chosen trials")
-    serve = serve_nodes(plan, settled, examples)
-    walk.run(list(serve.values()), "latency")
-    return Run(plan, tuple(settled), examples, data, walk.artifacts, serve, chosen)
-
-
-def arm_nodes(arm: Arm) -> list[Node]:
-    """Every node an arm needs before it can be reported, its trials' included."""
-    nodes = [arm.policy, *(charge.node for charge in arm.charges)]
-    for evaluation in arm.evaluations:
-        nodes += [*evaluation.draws.samples, *evaluation.draws.scores]
-    if arm.selected is not None:
-        nodes.append(arm.selected)
-    for trial in arm.trials.values():
-        nodes += arm_nodes(trial)
-    return nodes
-
-
-def _settle(
-    plan: Plan, cells: list[Cell], graphs: Mapping[tuple[str, str, int], Graph], walk: Walk
-) -> tuple[list[Cell], dict[str, dict[str, float]]]:
-    """Choose among trials by mean gold_pass on ``select`` over all seeds; first wins a tie."""
-    groups: dict[tuple[str, str, str], list[Cell]] = {}
-    for cell in cells:
-        if cell.arm.trials:
-            groups.setdefault((cell.suite, cell.policy, cell.variant.id), []).append(cell)
-    choice: dict[tuple[str, str, str], str] = {}
-    chosen: dict[str, dict[str, float]] = {}
-    for key, group in groups.items():
-        means = {
-            name: sum(_select_mean(cell.arm.trials[name], walk) for cell in group) / len(group)
-            for name in group[0].arm.trials
-        }
-        choice[key] = max(means, key=lambda name: means[name])
-        chosen["/".join(key)] = {"keep": float(choice[key])} | {
-            f"select_{name}": mean for name, mean in means.items()
-        }
-    settled = []
-    for cell in cells:
-        picked = choice.get((cell.suite, cell.policy, cell.variant.id))
-        if picked is None:
-            settled.append(cell)
-            continue
-        method = plan.methods.get(cell.variant.method)
-        graph = graphs[cell.suite, cell.policy, cell.seed]
-        serving = plan.serving(cell.variant)
-        arm = method.settle(cell.variant.params, graph, serving, picked)  # type: ignore[attr-defined]
-        settled.append(replace(cell, arm=arm))
-    return settled, chosen
-
-
-def _select_mean(arm: Arm, walk: Walk) -> float:
-    rows = [
-        row
-        for evaluation in arm.evaluations
-        for node in evaluation.draws.scores
-        for row in read_rows(walk.artifacts[node.uid].folder / "rows.jsonl")
+    spaces = [
+        make_space(plan, spec, policy, seed, list(examples[spec.key, seed]))
+        for spec in plan.config.suites
+        for policy in plan.policies
+        for seed in plan.config.seeds
     ]
-    return float(sum(row["gold_pass"] for row in rows) / len(rows))
+    made = settle(plan, spaces, walk)
+    serve = serve_nodes(made.plan, list(made.cells), examples)
+    walk.run(list(serve.values()), "latency")
+    return Run(
+        made.plan, made.cells, examples, data, walk.artifacts, serve, made.chosen, made.winners
+    )

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from rsft_bench.harness.arms import Arm, Serving
 from rsft_bench.harness.catalog import Catalog, with_defaults
-from rsft_bench.harness.config import NamedSpec, RunConfig
+from rsft_bench.harness.config import NamedSpec, RunConfig, SuiteSpec
 from rsft_bench.harness.errors import CapabilityError, ConfigError, UserError
-from rsft_bench.harness.graph import Cellspace, Graph, Method, Settings
+from rsft_bench.harness.graph import Cellspace, Graph, Settings
+from rsft_bench.harness.method import Method
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.registry import Registry
+from rsft_bench.harness.tuning import plan_variant
 from rsft_bench.harness.types import SPLITS, Capability, Example, Json, Split
 from rsft_bench.harness.variants import Variant, expand, parse_variant, primary_variant
+
+#: Name of the chosen trial by (suite label, policy, variant id).
+Choices: TypeAlias = Mapping[tuple[str, str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,18 @@ class Plan:
     variants: tuple[Variant, ...]
     primary: Variant | None
     policies: tuple[Policy, ...]
+
+    def variants_of(self, suite: str) -> tuple[Variant, ...]:
+        """The variants that run on the suite of one label."""
+        spec = self.suite(suite)
+        if spec.variants is None:
+            return self.variants
+        wanted = {parse_variant(text, self.methods).id for text in spec.variants}
+        return tuple(v for v in self.variants if v.id in wanted)
+
+    def suite(self, label: str) -> SuiteSpec:
+        """The suite of one label."""
+        return next(spec for spec in self.config.suites if spec.key == label)
 
     def matched(self) -> Variant | None:
         """The primary's matched random control, where it is among the variants."""
@@ -135,6 +153,7 @@ def make_plan(config: RunConfig, catalog: Catalog) -> Plan:
     policies = tuple(_policy(spec, catalog) for spec in config.policies)
     for spec in config.suites:
         _check_options(spec, catalog)
+        _check_listed(spec, variants, methods)
     for policy in policies:
         _check_capabilities(policy, variants, methods, config, catalog)
     primary = primary_variant(config, methods)
@@ -152,6 +171,18 @@ def _policy(spec: NamedSpec, catalog: Catalog) -> Policy:
 
 def _check_options(spec: NamedSpec, catalog: Catalog) -> None:
     _known(spec, "suite", catalog.suite(spec.name).options)
+
+
+def _check_listed(
+    spec: SuiteSpec, variants: tuple[Variant, ...], methods: Registry[Method]
+) -> None:
+    present = {v.id for v in variants}
+    for text in spec.variants or ():
+        if parse_variant(text, methods).id not in present:
+            raise ConfigError(
+                f"suites: {spec.key!r} lists variant {text!r}, which the run does not have; "
+                f"it has: {', '.join(sorted(present))}"
+            )
 
 
 def _known(spec: NamedSpec, kind: str, params: tuple[object, ...]) -> dict[str, Json]:
@@ -187,7 +218,7 @@ def _check_capabilities(
             )
 
 
-def data_node(plan: Plan, spec: NamedSpec, seed: int) -> Node:
+def data_node(plan: Plan, spec: SuiteSpec, seed: int) -> Node:
     """The node that loads one suite for one seed."""
     suite = plan.catalog.suite(spec.name)
     options = with_defaults(spec.given, suite.options)
@@ -196,7 +227,7 @@ def data_node(plan: Plan, spec: NamedSpec, seed: int) -> Node:
 
 
 def make_space(
-    plan: Plan, spec: NamedSpec, policy: Policy, seed: int, examples: list[Example]
+    plan: Plan, spec: SuiteSpec, policy: Policy, seed: int, examples: list[Example]
 ) -> Cellspace:
     """The cellspace of one suite, policy and seed. Raises UserError on a split without examples."""
     by_split: dict[Split, tuple[Example, ...]] = {
@@ -205,10 +236,11 @@ def make_space(
     for split in plan.config.evaluation.splits:
         if not by_split[split]:
             raise UserError(
-                f"suite {spec.name!r} has no {split!r} examples; give it more data or another limit"
+                f"suite {spec.key!r} has no {split!r} examples; give it more data or another limit"
             )
     return Cellspace(
         suite=spec.name,
+        label=spec.key,
         suite_code=plan.catalog.suite(spec.name).code,
         policy=policy.name,
         capabilities=policy.capabilities,
@@ -221,17 +253,20 @@ def make_space(
     )
 
 
-def plan_cells(plan: Plan, space: Cellspace) -> tuple[Graph, list[Cell]]:
-    """All cells of one cellspace, with arms planned in one shared graph."""
+def plan_cells(plan: Plan, space: Cellspace, choices: Choices) -> list[Cell]:
+    """All cells of one cellspace, with arms planned in one shared graph.
+
+    ``choices`` names the chosen trial by (suite, policy, variant); arms without one stay open.
+    """
 
     def plan_arm(graph: Graph, text: str) -> Arm:
         variant = parse_variant(text, plan.methods)
         method = plan.methods.get(variant.method)
-        return method.plan(variant.params, graph, plan.serving(variant))
+        choice = choices.get((space.label, space.policy, variant.id))
+        return plan_variant(method, variant, graph, plan.serving(variant), choice)
 
     graph = Graph(space, plan_arm)
-    cells = [
-        Cell(space.suite, space.policy, variant, space.seed, graph.arm(variant.id))
-        for variant in plan.variants
+    return [
+        Cell(space.label, space.policy, variant, space.seed, graph.arm(variant.id))
+        for variant in plan.variants_of(space.label)
     ]
-    return graph, cells

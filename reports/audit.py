@@ -60,6 +60,9 @@ class ArmFacts:
     empty: int
     draws: int
     keep: tuple[float, ...]
+    last_select: float | None
+    best_select: float | None
+    best_step: float | None
 
 
 def accept_audits(
@@ -174,6 +177,9 @@ def arm_facts(
         empty=int((draws["text"].str.strip() == "").sum()),
         draws=len(draws),
         keep=tuple(sorted({float(k) for k in cell["keep"].dropna()})),
+        last_select=_number(cell["last_select"].mean()),
+        best_select=_number(cell["best_select"].mean()),
+        best_step=_number(cell["best_step"].mean()),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.reports import sections_audit as audit
 from rsft_bench.reports import sections_quality as quality
+from rsft_bench.reports import sections_tuning as tuning
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.cases import cases
 from rsft_bench.reports.document import Document, Section, Text, Verdict
 from rsft_bench.reports.formatting import plural, rate
 from rsft_bench.reports.questions import answers
-from rsft_bench.reports.sections_audit import AUTHORED
+from rsft_bench.reports.sections_audit import authored
 
 LEAD = (
     "RSFT (rejection-sampling fine-tuning) draws k answers for each training prompt, keeps those "
@@ -37,16 +38,19 @@ HOW_TO_READ = (
 def build(run: RunFolder, found: Analysis) -> Document:
     """The report of a run."""
     replies = answers(found)
+    curve = tuning.mixtures(found)
     sections = (
         Section("How to read this", tuple(Text(t) for t in HOW_TO_READ)),
         quality.quality(found),
         quality.temperatures(found),
         quality.economics(found),
         quality.maps(found),
+        *([] if curve is None else [curve]),
         audit.accepted(found),
         audit.task(found),
         audit.harm(found),
         audit.training(found),
+        tuning.tuning(found),
         quality.costs(found),
         quality.comparisons_section(found),
         cases(found, run.rows(), run.examples()),
@@ -99,12 +103,13 @@ def _warnings(found: Analysis) -> list[str]:
         words.append("Preset smoke checks the plumbing; its numbers prove nothing.")
     if any(v.oracle for v in found.variants.values()):
         words.append("Variants marked (oracle) accept by gold, which no user has: a ceiling.")
+    if "sft_clean" in {v.method for v in found.variants.values()}:
+        words.append("SFT on clean data reads D's hidden quality labels: a ceiling no user has.")
     extra = ((m.get("config") or {}).get("pool") or {}).get("extra_prompts", 0)
     if extra:
         words.append(f"The pool has {extra} extra prompts: SFT, same steps, is not prompt-matched.")
     words += [*found.left_out, *_thin(found)]
-    names = {str(i.get("name")) for i in m.get("suites", [])}
-    if names and names <= AUTHORED:
+    if m.get("suites") and all(authored(i) for i in m["suites"]):
         words.append(
             "All suites of this run were written by the authors of the benchmark; run one on real "
             "data beside them (`examples/sgd.yaml`) before deciding."

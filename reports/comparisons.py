@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from rsft_bench.harness.errors import NotComparableError
-from rsft_bench.harness.statistics import Effect, benjamini_hochberg, holm
+from rsft_bench.harness.runfolder import WINNER, WINNER_CONTROL
+from rsft_bench.harness.statistics import Effect, Sample, benjamini_hochberg, holm
 from rsft_bench.harness.types import Json
-from rsft_bench.reports.means import Key, Means, difference, narrow
+from rsft_bench.reports.means import Key, Means, difference, narrow, paired, sample_effect
 from rsft_bench.reports.naming import Variant, number, order
 
 Record: TypeAlias = dict[str, Any]
@@ -37,7 +38,13 @@ def comparisons(
         (Key(c["suite"], c["policy"]), c["a"], c["b"], c["metric"], c["split"])
         for c in manifest.get("confirmatory", [])
     ]
-    confirmatory = [record(means, pair, "confirmatory", strict) for pair in planned]
+    winners = {Key(w["suite"], w["policy"]): w for w in manifest.get("winners", [])}
+    confirmatory = [
+        record(means, pair, "confirmatory", strict)
+        if pair[1] != WINNER
+        else winner_record(means, pair, winners.get(pair[0]))
+        for pair in planned
+    ]
     _adjust(confirmatory, "holm")
     seen = {(pair[0], pair[1], pair[2]) for pair in planned}
     explored = [p for p in _exploratory(means, manifest, table) if (p[0], p[1], p[2]) not in seen]
@@ -63,6 +70,42 @@ def record(means: Means, pair: Pair, family: str, strict: bool = True) -> Record
         **effect_fields(effect),
         **{"p_adj": None, "family": family},
     }
+
+
+def winner_record(means: Means, pair: Pair, winner: Mapping[str, Json] | None) -> Record:
+    """The leave-one-seed-out choice against one rival: each seed by the setting chosen for it.
+
+    ``winner`` is the manifest's entry: ``chosen`` setting by seed, ``control`` by setting.
+    """
+    key, _, b, metric, split = pair
+    if winner is None:
+        why = "no interval: fewer than two settings or seeds to choose among"
+        effect = Effect(float("nan"), None, None, None, None, 0, 0, 0, None, None, why)
+    else:
+        chosen = {int(s): str(v) for s, v in winner["chosen"].items()}
+        rivals = {v: winner["control"][v] if b == WINNER_CONTROL else b for v in chosen.values()}
+        sides = {v: paired(means, key, v, rival, metric, split) for v, rival in rivals.items()}
+        effect = sample_effect(stitch(sides, chosen))
+    return {
+        **{"suite": key.suite, "policy": key.policy, "a": WINNER, "b": b},
+        **{"metric": metric, "split": split},
+        **effect_fields(effect),
+        **{"p_adj": None, "family": "confirmatory"},
+    }
+
+
+def stitch(sides: Mapping[str, Sample], chosen: Mapping[int, str]) -> Sample:
+    """Each seed's differences from the setting chosen for that seed."""
+    values: list[float] = []
+    cluster: list[str] = []
+    seed: list[int] = []
+    for s, variant in chosen.items():
+        side = sides[variant]
+        at = [i for i, x in enumerate(side.seed) if x == s]
+        values += [float(side.values[i]) for i in at]
+        cluster += [side.cluster[i] for i in at]
+        seed += [s] * len(at)
+    return Sample(np.array(values), cluster, seed)
 
 
 def effect_fields(effect: Effect) -> Record:

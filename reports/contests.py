@@ -10,8 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsft_bench.harness.statistics import Effect, Sample, leave_one_seed_out_winner
-from rsft_bench.reports.comparisons import Record, at_temperature, comparator, find, record
+from rsft_bench.harness.statistics import Effect, leave_one_seed_out_winner
+from rsft_bench.reports.comparisons import (
+    Record,
+    at_temperature,
+    comparator,
+    find,
+    record,
+    stitch,
+)
 from rsft_bench.reports.means import Key, Means, difference, paired, sample_effect
 from rsft_bench.reports.naming import Variant, number
 
@@ -129,7 +136,7 @@ def winner(means: Means, key: Key, table: Mapping[str, Variant]) -> Winner | Non
     chosen = leave_one_seed_out_winner(select, confirm)
     by_seed = {s: names[int(i)] for s, i in zip(seeds, chosen.winners, strict=True)}
     sides = {v: paired(means, key, v, against) for v in set(by_seed.values())}
-    effect = sample_effect(_stitch(sides, by_seed))
+    effect = sample_effect(stitch(sides, by_seed))
     return Winner(tuple(names), by_seed, chosen.estimate, against, effect)
 
 
@@ -185,17 +192,3 @@ def _best_on_select(means: Means, key: Key, names: list[str]) -> str | None:
     scored = {v: means.mean(key, v, split="select") for v in names if means.has(key, v, "select")}
     known = {v: x for v, x in scored.items() if x is not None}
     return max(known, key=lambda v: known[v]) if known else None
-
-
-def _stitch(sides: Mapping[str, Sample], chosen: Mapping[int, str]) -> Sample:
-    """Each seed's differences from the setting chosen for that seed."""
-    values: list[float] = []
-    cluster: list[str] = []
-    seed: list[int] = []
-    for s, variant in chosen.items():
-        side = sides[variant]
-        at = [i for i, x in enumerate(side.seed) if x == s]
-        values += [float(side.values[i]) for i in at]
-        cluster += [side.cluster[i] for i in at]
-        seed += [s] * len(at)
-    return Sample(np.array(values), cluster, seed)

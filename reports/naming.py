@@ -18,7 +18,7 @@ METHODS = {
     "sft_flops": "SFT, same FLOPs",
     "sft_filtered": "SFT on filtered data",
     "sft_labelled": "SFT on labelled answers",
-    "sft_clean": "SFT on clean data",
+    "sft_clean": "SFT on clean data (ceiling)",
 }
 RULES = {
     "argmax": "best of {k}",

@@ -317,6 +317,8 @@ def _cell(
         "rows_d": 1000 if arm.trained else 0,
         "rows_a": 60 if rsft else 0,
         "keep": 0.5 if arm.method == "sft_filtered" else float("nan"),
+        "lr": 1e-3 if arm.trained else float("nan"),
+        **dict.fromkeys(("last_select", "best_select", "best_step"), float("nan")),
         "tau": float("nan"),
     }
     for stage in STAGES:
@@ -396,7 +398,9 @@ def _manifest(
             for s in suites
             for seed in seeds
         ],
-        "chosen": {f"{s}/{POLICY}/sft_filtered": {"keep": 0.5} for s in suites},
+        "chosen": {
+            f"{s}/{POLICY}/sft_filtered": {"choice": "keep=0.5", "keep=0.5": 0.2} for s in suites
+        },
     }
 
 

@@ -90,6 +90,7 @@ STAGES: Mapping[str, Stage] = {
             ),
             _TORCH,
         ),
+        Stage("checkpoint", (f"{_HERE}.checkpoint",)),
         Stage(
             "sample",
             (f"{_HERE}.sample", *_SAMPLER, "rsft_bench.harness.metering.formulas"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.stages import Outcome, Work
-from rsft_bench.harness.store import read_rows
+from rsft_bench.harness.store import META, read_rows
 from rsft_bench.harness.types import Budget, IntArray, Json, TrainRow, WeightedSet
 
 if TYPE_CHECKING:
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 
 
 def run(work: Work) -> Outcome:
-    """params: sets [{name, coefficient, stream}], budget, normalise, seed.
+    """params: sets [{name, coefficient, stream}], budget, normalise, seed, checkpoints (steps).
 
-    Inputs: init (policy), reference (D, whose mean answer length is the constant c), and one
-    artifact of rows per set under the set's name. Files: weights/, fit.json.
+    Inputs: init (policy), reference (D, whose mean answer length is the constant c), one artifact
+    of rows per set under the set's name, and ``matched`` where the budget's steps are None: they
+    then follow from these artifacts' FLOPs times the param ``shares``. Files: weights/, fit.json,
+    checkpoints/STEP/weights/.
     """
     import torch
 
@@ -39,8 +42,12 @@ def run(work: Work) -> Outcome:
         _weighted(spec, _rows(work.inputs[spec["name"]][0]), normaliser, work.params, lm)
         for spec in work.params["sets"]
     ]
-    result = fit(lm, sets, Budget(**work.params["budget"]), work.params["seed"])
+    budget = _budget(work, lm, sets)
+    kept: Sequence[int] = work.params.get("checkpoints", ())
+    result = fit(lm, sets, budget, work.params["seed"], keep=kept)
     save(result.lm, work.out / "weights")
+    for step, earlier in result.kept.items():
+        save(earlier, work.out / "checkpoints" / str(step) / "weights")
     report = {
         "losses": list(result.losses),
         "tokens": result.tokens,
@@ -54,6 +61,27 @@ def run(work: Work) -> Outcome:
     shape = lm.model.config.to_dict()
     flops = train_flops_of_totals(shape, result.tokens, result.tokens_squared)
     return Outcome(tokens=result.tokens, flops=flops)
+
+
+def _budget(work: Work, lm: LanguageModel, sets: Sequence[WeightedSet]) -> Budget:
+    """The budget; where it has no steps, as many as cost what ``matched`` artifacts cost."""
+    from rsft_bench.harness.metering.formulas import train_flops_of_totals
+    from rsft_bench.harness.training.batches import encode_rows
+
+    given = dict(work.params["budget"])
+    if given["steps"] is not None:
+        return Budget(**given)
+    costs = [json.loads((f / META).read_text())["cost"]["flops"] for f in work.inputs["matched"]]
+    shares = work.params["shares"]
+    wanted = sum(cost * share for cost, share in zip(costs, shares, strict=True))
+    one_step = 0.0
+    for item in sets:
+        lengths = np.array([row.inputs for row in encode_rows(lm, item.rows)[0]], dtype=np.int64)
+        whole = train_flops_of_totals(
+            lm.model.config.to_dict(), int(lengths.sum()), int((lengths**2).sum())
+        )
+        one_step += whole * given["batch"] / len(lengths)
+    return Budget(**{**given, "steps": max(1, round(wanted / one_step))})
 
 
 def _rows(folder: Path) -> list[dict[str, Json]]:

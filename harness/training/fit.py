@@ -11,7 +11,7 @@ import copy
 import dataclasses
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ class FitResult:
 
     Attributes:
         lm: the new model; the one passed in is unchanged.
+        kept: copies of the model after the steps asked for, by step.
         losses: objective estimate of each step before its update, nats per mean D answer token at
             ``prompt`` normalisation, shape (steps,).
         tokens: input tokens computed, padding not counted.
@@ -47,6 +48,7 @@ class FitResult:
     """
 
     lm: LanguageModel
+    kept: Mapping[int, LanguageModel]
     losses: FloatArray
     tokens: int
     tokens_squared: int
@@ -65,12 +67,19 @@ class _Source:
     order: IntArray
 
 
-def fit(lm: LanguageModel, sets: Sequence[WeightedSet], budget: Budget, seed: int) -> FitResult:
+def fit(
+    lm: LanguageModel,
+    sets: Sequence[WeightedSet],
+    budget: Budget,
+    seed: int,
+    keep: Sequence[int] = (),
+) -> FitResult:
     """Train a copy of ``lm`` for ``budget.steps`` steps of ``budget.batch`` rows of every set.
 
     Fresh AdamW, linear warm-up and then linear decay to 0, gradients clipped to norm
     ``budget.clip``, no dropout. A set with coefficient 0 is ignored, so lambda = 0 is training on D
-    alone. With one torch thread a second call gives the same weights bit for bit.
+    alone. With one torch thread a second call gives the same weights bit for bit. ``keep`` names
+    steps after which a copy of the model is kept; the schedule does not change.
 
     Raises:
         ValueError: no set with a positive coefficient, an empty set, or an unusable budget, weight
@@ -83,10 +92,17 @@ def fit(lm: LanguageModel, sets: Sequence[WeightedSet], budget: Budget, seed: in
     sources = [_source(item, encoded[item.name][0], budget, seed) for item in active]
     model = copy.deepcopy(lm.model)
     model.train(False)
-    losses = _train(model, sources, budget, lm.pad_id)
+    kept: dict[int, LanguageModel] = {}
+
+    def after(step: int) -> None:
+        if step in keep:
+            kept[step] = dataclasses.replace(lm, model=copy.deepcopy(model))
+
+    losses = _train(model, sources, budget, lm.pad_id, after)
     drawn = np.concatenate([_tokens_drawn(source) for source in sources])
     return FitResult(
         lm=dataclasses.replace(lm, model=model),
+        kept=kept,
         losses=losses,
         tokens=int(drawn.sum()),
         tokens_squared=int((drawn**2).sum()),
@@ -152,7 +168,11 @@ def _tokens_drawn(source: _Source) -> IntArray:
 
 
 def _train(
-    model: torch.nn.Module, sources: Sequence[_Source], budget: Budget, pad_id: int
+    model: torch.nn.Module,
+    sources: Sequence[_Source],
+    budget: Budget,
+    pad_id: int,
+    after: Callable[[int], None],
 ) -> FloatArray:
     forward = forward_for(model)
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -175,4 +195,5 @@ def _train(
         torch.nn.utils.clip_grad_norm_(parameters, budget.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        after(step + 1)
     return losses

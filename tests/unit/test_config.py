@@ -119,7 +119,10 @@ def test_a_preset_is_a_fresh_copy() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("training.stepps=3", r"'training.stepps' \(value 3\).*mean 'steps'.*Allowed: batch, lr"),
+        (
+            "training.stepps=3",
+            r"'training.stepps' \(value 3\).*mean 'steps'.*Allowed: batch, checkpoints, lr",
+        ),
         ("gaet.margin=0.1", "mean 'gate'"),
         ("training.steps=abc", "'training.steps' = 'abc'"),
         ("training.lr=-1", "greater than 0"),

@@ -64,7 +64,8 @@ DEFAULTS = {
     "base": {"temperature": 1.0},
     "sft": {"temperature": 1.0},
     "sft_more": {"temperature": 1.0},
-    "sft_filtered": {"temperature": 1.0},
+    "sft_filtered": {"keep": None, "temperature": 1.0},
+    "sft_flops": {"match": None, "temperature": 1.0},
     "best_of_n": {"n": 8, "source": None},
     "rsft": {
         "accept": "argmax",
