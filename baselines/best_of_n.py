@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rsft_bench.baselines.common import SAMPLER, proxy_charges
+from rsft_bench.baselines.common import SAMPLER, own_charges, proxy_charges
 from rsft_bench.harness.arms import Arm, Serving
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.graph import Graph
@@ -29,14 +29,20 @@ class BestOfN:
         return frozenset({"n"})
 
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
-        """Reweight the source's own test draws.
+        """Reweight the source's own test draws; what the source cost is part of the price.
 
         Raises:
-            ConfigError: fewer than 2n draws of the source, or a source at temperature 0.
+            ConfigError: fewer than 2n draws of the source, a source at temperature 0, or one that
+                has no test draws of its own because its parameters are chosen on ``select``.
         """
         trainable = "trainable" in graph.space.capabilities
         source = params["source"] or ("sft" if trainable else "base")
         arm = graph.arm(source)
+        if not arm.evaluations:
+            raise ConfigError(
+                f"best_of_n cannot sample {source!r}: its parameters are chosen on select after "
+                "this plan; name as source a variant with fixed parameters, such as sft or an rsft"
+            )
         drawn = min(e.draws.draws for e in arm.evaluations)
         if drawn < 2 * params["n"]:
             raise ConfigError(
@@ -46,11 +52,18 @@ class BestOfN:
         return replace(
             arm,
             evaluations=tuple(replace(e, best_of=params["n"]) for e in arm.evaluations),
-            charges=proxy_charges(graph),
+            charges=own_charges(arm, graph) + proxy_charges(graph),
             fitted=None,
             selected=None,
             pool=None,
             serve_draws=params["n"],
             proxy=graph.proxy(),
-            gold_labels=graph.space.settings.reward["n_label"],
+            gold_labels=_labels(arm, graph),
         )
+
+
+def _labels(source: Arm, graph: Graph) -> int:
+    """The source's labels and the proxy's, which count once where both use the same proxy."""
+    proxy = graph.proxy().uid
+    shared = any(charge.node.uid == proxy for charge in source.charges)
+    return source.gold_labels + (0 if shared else int(graph.space.settings.reward["n_label"]))
