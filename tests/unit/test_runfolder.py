@@ -36,6 +36,42 @@ COLUMNS = {
     ),
 }
 
+#: What no cast to a narrower type may change: every column of every file with its type.
+WHOLE = {
+    "examples": "suite string, example_id string, split string, prompt string, "
+    "references list<item: string>, facts string, cluster string, stratum string, language string",
+    "pool": "suite string, policy string, seed int64, proposal string, round int64, "
+    "example_id string, draw int64, text string, text_id int64, tokens_in int64, "
+    "tokens_out int64, finish_reason string, proxy double, gold double, gold_pass bool, "
+    "logprob double, logprob_ref double",
+    "selected": "suite string, policy string, variant string, seed int64, round int64, "
+    "example_id string, draw int64, count int64, row_weight double",
+    "rows": "suite string, policy string, variant string, seed int64, example_id string, "
+    "draw int64, split string, text string, tokens_in int64, tokens_out int64, "
+    "served_tokens_out int64, finish_reason string, proxy double, gold double, gold_pass bool, "
+    "logprob double, latency_s double, weight double, cluster string, stratum string, "
+    "<one column a metric> double",
+    "cells": "suite string, policy string, variant string, seed int64, method string, "
+    "parameters string, accept_rate double, policy_fingerprint string, gold_labels int64, "
+    "epochs_d double, epochs_a double, peak_rss_gib double, steps int64, rows_d int64, "
+    "rows_a int64, keep double, tau double, "
+    + ", ".join(
+        f"{stage}_tokens int64, {stage}_flops double, {stage}_wall_s double, {stage}_cpu_s double, "
+        f"{stage}_spent_flops double, {stage}_spent_wall_s double, {stage}_paid bool"
+        for stage in ("sample", "score", "train", "serve", "evaluate")
+    ),
+}
+
+
+def test_the_printed_schema_is_pinned_whole() -> None:
+    lines = ["schema_version 1"]
+    for name, columns in WHOLE.items():
+        lines += ["", f"{name}.parquet"]
+        for column in columns.split(", "):
+            split = column.index(">") + 1 if column.startswith("<") else column.index(" ")
+            lines.append(f"  {column[:split]:<24}{column[split:].strip()}")
+    assert schema_text() == "\n".join(lines)
+
 
 def one_row(name: str) -> pd.DataFrame:
     """A frame with one valid row of ``name``."""
