@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rsft_bench.baselines.common import SAMPLER, proxy_charges
+from rsft_bench.baselines.common import SAMPLER, own_charges, proxy_charges
 from rsft_bench.harness.arms import Arm, Serving
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.graph import Graph
@@ -29,7 +29,7 @@ class BestOfN:
         return frozenset({"n"})
 
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
-        """Reweight the source's own test draws.
+        """Reweight the source's own test draws; what the source cost is part of the price.
 
         Raises:
             ConfigError: fewer than 2n draws of the source, or a source at temperature 0.
@@ -48,11 +48,19 @@ class BestOfN:
         return replace(
             arm,
             evaluations=tuple(replace(e, best_of=params["n"]) for e in arm.evaluations),
-            charges=proxy_charges(graph),
+            charges=own_charges(arm, graph) + proxy_charges(graph),
             fitted=None,
             selected=None,
             pool=None,
+            checkpoints={},
             serve_draws=params["n"],
             proxy=graph.proxy(),
-            gold_labels=graph.space.settings.reward["n_label"],
+            gold_labels=_labels(arm, graph),
         )
+
+
+def _labels(source: Arm, graph: Graph) -> int:
+    """The source's labels and the proxy's, which count once where both use the same proxy."""
+    proxy = graph.proxy().uid
+    shared = any(charge.node.uid == proxy for charge in source.charges)
+    return source.gold_labels + (0 if shared else int(graph.space.settings.reward["n_label"]))

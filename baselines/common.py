@@ -39,6 +39,12 @@ def proxy_charges(graph: Graph) -> tuple[Charge, ...]:
     )
 
 
+def own_charges(arm: Arm, graph: Graph) -> tuple[Charge, ...]:
+    """What an arm charges on top of the start that every arm has: without the start's own fit."""
+    start = graph.start().uid
+    return tuple(charge for charge in arm.charges if charge.node.uid != start)
+
+
 def pool_charges(pool: Scored, k: int, *, scored: bool) -> tuple[Charge, ...]:
     """The first ``k`` draws of a pool; scoring only where the rule reads scores."""
     part = pool.first(k)

@@ -20,6 +20,9 @@ from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.seeding import stream
 from rsft_bench.harness.types import FloatArray, IntArray, Json, ScoredPool
 
+#: Purpose of the keyed numbers that part candidates tied at a quantile.
+TIE = "threshold-tie"
+
 
 class ResolvedRule(Protocol):
     """A rule with everything pool-wide fixed. ``tau`` is its threshold, NaN if it has none."""
@@ -99,16 +102,17 @@ class Argmax:
 
 @dataclass(frozen=True, slots=True)
 class _Threshold:
+    """``below`` cuts the keyed numbers of candidates tied at ``tau``; infinite keeps them all."""
+
     tau: float
-    tie_share: float
+    below: float
     seed: int
 
     def select(self, scores: FloatArray, text_ids: IntArray, keys: Sequence[str]) -> IntArray:
         above = scores > self.tau
         tied: NDArray[np.bool_] = scores == self.tau
-        if self.tie_share < 1.0 and tied.any():
-            ties = keyed_uniforms(self.seed, "threshold-tie", keys, scores.shape[1])
-            tied &= ties < self.tie_share
+        if self.below < math.inf and tied.any():
+            tied &= keyed_uniforms(self.seed, TIE, keys, scores.shape[1]) < self.below
         accepted: IntArray = (np.isfinite(scores) & (above | tied)).astype(np.int64)
         return accepted
 
@@ -117,8 +121,9 @@ class _Threshold:
 class Threshold:
     """Candidates at or above ``tau``, or the pool's best ``target_rate`` share (a quantile).
 
-    With a target rate, candidates tied at the quantile are accepted with the probability that
-    makes the expected share exact, by the keyed stream. pi_A is proportional to pi * 1[r >= tau].
+    With a target rate q exactly round(q N) of the N scored candidates are accepted (halves to
+    even). Those tied at the quantile draw a keyed number each, and ``resolve`` fixes the number
+    below which they are kept, so rows stay independent. pi_A is proportional to pi * 1[r >= tau].
     """
 
     name: str = "threshold"
@@ -132,24 +137,25 @@ class Threshold:
                 f"target_rate (a share in (0, 1]); got tau={tau}, target_rate={rate}"
             )
         if rate is None:
-            return _Threshold(float(params["tau"]), 1.0, pool.seed)
-        cut, share = quantile_cut(pool.scores[np.isfinite(pool.scores)], float(rate))
-        return _Threshold(cut, share, pool.seed)
+            return _Threshold(float(params["tau"]), math.inf, pool.seed)
+        tau, kept = quantile_cut(pool.scores[np.isfinite(pool.scores)], float(rate))
+        numbers = keyed_uniforms(pool.seed, TIE, pool.keys, pool.scores.shape[1])
+        ties = np.append(np.sort(numbers[pool.scores == tau]), math.inf)
+        return _Threshold(tau, float(ties[kept]), pool.seed)
 
 
-def quantile_cut(scores: FloatArray, rate: float) -> tuple[float, float]:
-    """(tau, share of the scores equal to tau to accept) so that ``rate`` of all are accepted.
+def quantile_cut(scores: FloatArray, rate: float) -> tuple[float, int]:
+    """(tau, how many of the scores equal to tau to accept) so that round(rate * n) are accepted.
 
-    ``scores`` (n,) finite, n >= 1; ``rate`` in (0, 1]. Raises ConfigError outside.
+    ``scores`` (n,) finite, n >= 1; ``rate`` in (0, 1]. Raises ConfigError outside. Where nothing
+    is to be accepted tau is the highest score, of which none is.
     """
     if not 0 < rate <= 1:
         raise ConfigError(f"target rate {rate} is outside (0, 1]")
-    wanted = rate * scores.size
+    wanted = round(rate * scores.size)
     descending = np.sort(scores)[::-1]
-    tau = float(descending[min(math.ceil(wanted), scores.size) - 1])
-    above = int((scores > tau).sum())
-    equal = int((scores == tau).sum())
-    return tau, min(1.0, (wanted - above) / equal)
+    tau = float(descending[max(wanted, 1) - 1])
+    return tau, wanted - int((scores > tau).sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rsft_bench.harness.arms import Evaluation
-from rsft_bench.harness.costs import Ledger, Sums, artifact_rows, charges
+from rsft_bench.harness.costs import Ledger, Sums, artifact_rows, charges, choice_labels
 from rsft_bench.harness.runfolder import STAGES
 from rsft_bench.harness.spaces import Cell
 from rsft_bench.harness.store import plain
@@ -43,7 +43,7 @@ def cells_frame(run: Run) -> pd.DataFrame:
             "method": cell.variant.method,
             "parameters": json.dumps(plain(cell.variant.params), sort_keys=True),
             "policy_fingerprint": run.artifacts[cell.arm.policy.uid].digest,
-            "gold_labels": cell.arm.gold_labels,
+            "gold_labels": cell.arm.gold_labels + choice_labels(cell.arm),
             "peak_rss_gib": _peak(run, cell),
         }
         row |= _audit(run, cell)
@@ -141,6 +141,7 @@ def _serve_costs(run: Run) -> dict[tuple[str, str, str], Row]:
             "tokens": round(sum(r["tokens_out"] for r in rows) / len(rows)),
             "flops": sum(r["flops"] for r in rows) / len(rows),
             "wall_s": sum(r["latency_s"] for r in rows) / len(rows),
+            "cpu_s": sum(r["cpu_s"] for r in rows) / len(rows),
         }
         for key, rows in found.items()
     }
@@ -159,7 +160,7 @@ def _serve_columns(run: Run, cell: Cell, one: Row | None) -> Row:
         "serve_tokens": 0 if one is None else one["tokens"],
         "serve_flops": math.nan if one is None else one["flops"],
         "serve_wall_s": math.nan if one is None else one["wall_s"],
-        "serve_cpu_s": math.nan if one is None else one["wall_s"],
+        "serve_cpu_s": math.nan if one is None else one["cpu_s"],
         "serve_spent_flops": cost.flops if pays and cost is not None else 0.0,
         "serve_spent_wall_s": cost.wall_s if pays and cost is not None else 0.0,
         "serve_paid": pays,

@@ -14,6 +14,7 @@ import pandas as pd
 from rsft_bench.harness.arms import Evaluation, Scored
 from rsft_bench.harness.cells import cell_key, cells_frame
 from rsft_bench.harness.costs import artifact_rows
+from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.runfolder import SCHEMAS, write_table
 from rsft_bench.harness.spaces import Cell
 from rsft_bench.harness.statistics import best_of_n_weights
@@ -107,7 +108,10 @@ def _completion(sample: Row, score: Row) -> Row:
 
 
 def selected_frame(run: Run) -> pd.DataFrame:
-    """Accepted draws of every variant with their counts and row weights in its objective."""
+    """Accepted draws of every variant with their counts and row weights in its objective.
+
+    Where an arm selects from D's own logs it has no pool, and ``draw`` counts a prompt's logs.
+    """
     rows = []
     for cell in run.cells:
         arm = cell.arm
@@ -115,7 +119,8 @@ def selected_frame(run: Run) -> pd.DataFrame:
             continue
         report = _json(run, arm.fitted.uid, "fit.json")
         accepted = artifact_rows(run.artifacts[arm.selected.uid].folder)
-        weights = report["row_weights"].get("A", [0.0] * len(accepted))
+        learnt = _set_of(arm.fitted, arm.selected)
+        weights = [0.0] * len(accepted) if learnt is None else report["row_weights"][learnt]
         for row, weight in zip(accepted, weights, strict=True):
             rows.append(
                 cell_key(cell)
@@ -128,6 +133,12 @@ def selected_frame(run: Run) -> pd.DataFrame:
                 }
             )
     return _frame(rows, "selected")
+
+
+def _set_of(fitted: Node, selected: Node) -> str | None:
+    """Name of the training set that a selection became; None where it had weight 0."""
+    names = [spec["name"] for spec in fitted.params["sets"]]
+    return next((n for n in names if fitted.inputs[n][0].uid == selected.uid), None)
 
 
 def _frame(rows: list[Row], table: str) -> pd.DataFrame:
@@ -150,8 +161,7 @@ def rows_frame(run: Run) -> pd.DataFrame:
     if latency:
         for row in rows:
             at = (row["suite"], row["policy"], row["variant"], row["seed"], row["example_id"])
-            if row["draw"] == 0:
-                row["latency_s"] = latency.get(at, math.nan)
+            row["latency_s"] = latency.get((*at, row["draw"]), math.nan)
     return pd.DataFrame(rows)
 
 
@@ -192,10 +202,11 @@ def _weighted(lines: list[Row], best_of: int) -> list[Row]:
     return lines
 
 
-def _latencies(run: Run) -> dict[tuple[str, str, str, int, str], float]:
+def _latencies(run: Run) -> dict[tuple[str, str, str, int, str, int], float]:
+    """Seconds of a request, by the row whose answer it served."""
     seed = run.plan.config.seeds[0]
     return {
-        (suite, policy, row["variant"], seed, row["example_id"]): row["latency_s"]
+        (suite, policy, row["variant"], seed, row["example_id"], row["draw"]): row["latency_s"]
         for (suite, policy), node in run.serve.items()
         for row in artifact_rows(run.artifacts[node.uid].folder)
     }

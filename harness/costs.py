@@ -1,22 +1,26 @@
 """Costs of cells: what a variant would cost alone, and what this run spent on its artifacts.
 
 Attributed columns are on top of ``sft`` (whose own row holds its training); k draws of a pool of 16
-count k. Spent columns charge an artifact once, to the first cell in id order that uses it, so they
-sum to the manifest's totals.
+count k, and read every prompt once as they would alone. Spent columns charge an artifact once, to
+the first cell in id order that uses it, trials included, so they sum to the manifest's totals.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rsft_bench.harness.arms import Arm, Charge, share_of
+from rsft_bench.harness.metering.formulas import sample_flops
 from rsft_bench.harness.nodes import Node, closure
+from rsft_bench.harness.policies.shape import model_shape
 from rsft_bench.harness.runfolder import STAGES as CATEGORIES
 from rsft_bench.harness.spaces import Cell
+from rsft_bench.harness.stages.base import weights_folder
 from rsft_bench.harness.store import Artifact, read_rows
 from rsft_bench.harness.types import Cost, Json
 
@@ -53,13 +57,12 @@ class Sums:
         self.spent_wall_s += cost.wall_s
         self.spent_cpu_s += cost.cpu_s
 
-    def add(self, artifact: Artifact, share: float) -> None:
-        """Add a share of an artifact's cost to the attributed side."""
-        cost = artifact.cost
-        self.tokens += round(cost.tokens * share)
-        self.flops += cost.flops * share
-        self.wall_s += cost.wall_s * share
-        self.cpu_s += cost.cpu_s * share
+    def add(self, cost: Cost) -> None:
+        """Add a charge's cost to the attributed side."""
+        self.tokens += cost.tokens
+        self.flops += cost.flops
+        self.wall_s += cost.wall_s
+        self.cpu_s += cost.cpu_s
 
 
 @dataclass(slots=True)
@@ -72,11 +75,9 @@ class Ledger:
     def cell(self, cell: Cell) -> dict[str, Sums]:
         """Cost sums by category for one cell; call in id order, once a cell."""
         sums = {category: Sums() for category in CATEGORIES}
-        named: dict[str, str] = {}
         for charge in charges(cell.arm):
-            artifact = self.artifacts[charge.node.uid]
-            sums[charge.category].add(artifact, share_of(charge))
-            named.setdefault(charge.node.uid, charge.category)
+            sums[charge.category].add(cost_of(charge, self.artifacts))
+        named = _named(cell.arm)
         for uid, node in closure(cell_nodes(cell.arm)).items():
             artifact = self.artifacts[uid]
             if artifact.key not in self.spent:
@@ -86,13 +87,49 @@ class Ledger:
 
 
 def charges(arm: Arm) -> list[Charge]:
-    """An arm's own charges, and its test draws under ``evaluate``."""
+    """An arm's own charges, and its test draws under ``evaluate``.
+
+    A node counts once a category, with the most draws that are charged of it.
+    """
     tests = [
         Charge("evaluate", node)
         for evaluation in arm.evaluations
         for node in (*evaluation.draws.samples, *evaluation.draws.scores)
     ]
-    return [*dict.fromkeys(arm.charges), *arm.tuning, *dict.fromkeys(tests)]
+    found: dict[tuple[str, str], Charge] = {}
+    for charge in (*arm.charges, *arm.tuning, *tests):
+        at = (charge.category, charge.node.uid)
+        if at not in found or _reach(charge) > _reach(found[at]):
+            found[at] = charge
+    return list(found.values())
+
+
+def _reach(charge: Charge) -> float:
+    return math.inf if charge.draws is None else charge.draws
+
+
+def _named(arm: Arm) -> dict[str, str]:
+    """Category of every node that the arm or one of its trials charges, by uid."""
+    named: dict[str, str] = {}
+    for part in (arm, *arm.trials.values()):
+        for charge in charges(part):
+            named.setdefault(charge.node.uid, charge.category)
+    return named
+
+
+def choice_labels(arm: Arm) -> int:
+    """Gold judgements spent on choosing among an arm's trials: their draws on ``select``.
+
+    Every draw of every trial counts, whether or not two draws are the same text. 0 without trials.
+    """
+    blocks = [
+        block.params
+        for trial in arm.trials.values()
+        for evaluation in trial.evaluations
+        if evaluation.split == "select"
+        for block in evaluation.draws.samples
+    ]
+    return sum(len(p["prompts"]) * (p["draws"][1] - p["draws"][0]) for p in blocks)
 
 
 def cell_nodes(arm: Arm) -> list[Node]:
@@ -109,6 +146,40 @@ def category_of(node: Node) -> str:
     return {"fit": "train", "score": "score", "proxy": "score", "select": "score"}.get(
         node.stage, OVERHEAD
     )
+
+
+def cost_of(charge: Charge, artifacts: Mapping[str, Artifact]) -> Cost:
+    """What the draws that a charge keeps would cost alone.
+
+    Tokens are those of the kept draws. FLOPs of a sample read each prompt once for the draws kept,
+    not for the whole block; a score's are the same for every answer. Seconds cannot be taken apart
+    and are shared by draws.
+    """
+    node, share = charge.node, share_of(charge)
+    cost = artifacts[node.uid].cost
+    if share == 1.0 or charge.draws is None:
+        return cost
+    blocks = node.inputs["samples"] if node.stage == "score" else (node,)
+    kept = [
+        row
+        for block in blocks
+        for row in artifact_rows(artifacts[block.uid].folder)
+        if row["draw"] < charge.draws
+    ]
+    shape = _shape(node, artifacts) if node.stage == "sample" else None
+    flops = cost.flops * share
+    if shape is not None:
+        together = charge.draws - node.params["draws"][0]
+        tokens_in = [row["tokens_in"] for row in kept]
+        tokens_out = [row["tokens_out"] for row in kept]
+        flops = sample_flops(shape, tokens_in, tokens_out, shared_by=together)
+    tokens = sum(row["tokens_out"] for row in kept)
+    return Cost(tokens, flops, cost.wall_s * share, cost.cpu_s * share)
+
+
+def _shape(block: Node, artifacts: Mapping[str, Artifact]) -> dict[str, Json] | None:
+    """Shape of the model that drew a block; None where its policy has no weights."""
+    return model_shape(weights_folder(artifacts[block.inputs["policy"][0].uid].folder))
 
 
 def totals(run: Run) -> dict[str, dict[str, float]]:

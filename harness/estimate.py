@@ -64,14 +64,14 @@ def plan(config: RunConfig, catalog: Catalog, workers: int) -> Estimate:
         for policy in made.policies:
             for seed in config.seeds:
                 space = make_space(made, spec, policy, seed, examples)
-                planned = plan_cells(made, space, {})
+                graph, _ = plan_cells(made, space, {})
                 first: Choices = {
-                    (cell.suite, cell.policy, cell.variant.id): next(iter(cell.arm.trials))
-                    for cell in planned
-                    if cell.arm.trials
+                    (space.label, space.policy, variant): next(iter(arm.trials))
+                    for variant, arm in graph.open_arms().items()
+                    if arm.trials
                 }
                 # Which trial wins is not known yet; all cost the same.
-                planned = plan_cells(made, space, first)
+                _, planned = plan_cells(made, space, first)
                 cells += planned
                 targets = [n for cell in planned for n in arm_nodes(cell.arm)]
                 nodes |= closure(targets)

@@ -248,9 +248,11 @@ class Graph:
         return Node("select", params, inputs, code=code)
 
     def score_logs(self) -> Scored:
-        """D's own answers scored by the proxy, as a ragged pool."""
-        rows = self.train_set()
-        return Scored(((0, (rows,), self.score((rows,), self.proxy())),), 0)
+        """D's own answers scored by the proxy, as a ragged pool, counted in the start's tokens."""
+        rows, plain = self.train_set(), self.score((self.train_set(),), self.proxy())
+        inputs = {**plain.inputs, "tokenizer": (self.start(),)}
+        scored = Node("score", plain.params, inputs, code=plain.code)
+        return Scored(((0, (rows,), scored),), 0)
 
     # -- evaluation -------------------------------------------------------------------------
 
@@ -267,6 +269,10 @@ class Graph:
             )
             for split in splits
         )
+
+    def open_arms(self) -> dict[str, Arm]:
+        """Planned arms with an open choice by variant id, those of no cell included."""
+        return {variant: arm for variant, arm in self._arms.items() if arm.open}
 
     def arm(self, variant: str) -> Arm:
         """The arm of another variant of this cellspace, planned once."""

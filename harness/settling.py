@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from rsft_bench.harness.spaces import Cell, Plan, plan_cells
 from rsft_bench.harness.statistics import leave_one_seed_out_winner
 from rsft_bench.harness.store import read_rows
 from rsft_bench.harness.variants import parse_variant
+
+#: Suite label, policy, variant id.
+Place: TypeAlias = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Settled:
 
 def settle(plan: Plan, spaces: list[Cellspace], walk: Walk) -> Settled:
     """Make every node of every arm, choosing on the way."""
-    choices: dict[tuple[str, str, str], str] = {}
+    choices: dict[Place, str] = {}
     cells, tried = _choose_all(plan, spaces, walk, choices)
     winners: tuple[Winner, ...] = ()
     if plan.config.evaluation.winner == "confirmatory":
@@ -120,33 +124,39 @@ def _choose_all(
     plan: Plan,
     spaces: list[Cellspace],
     walk: Walk,
-    choices: dict[tuple[str, str, str], str],
+    choices: dict[Place, str],
 ) -> tuple[list[Cell], dict[str, dict[str, float | str]]]:
     """Plan, make and choose until no arm is open; ``choices`` grows."""
     tried: dict[str, dict[str, float | str]] = {}
     phase = "train, sample and score"
     while True:
-        cells = [cell for space in spaces for cell in plan_cells(plan, space, choices)]
-        walk.run([n for cell in cells for n in arm_nodes(cell.arm)], phase)
-        waiting = [cell for cell in cells if cell.arm.open]
-        if not waiting:
+        planned = [(space, *plan_cells(plan, space, choices)) for space in spaces]
+        cells = [cell for _, _, mine in planned for cell in mine]
+        opened = [
+            ((space.label, space.policy, variant), arm)
+            for space, graph, _ in planned
+            for variant, arm in graph.open_arms().items()
+        ]
+        arms = [*(cell.arm for cell in cells), *(arm for _, arm in opened)]
+        walk.run([node for arm in arms for node in arm_nodes(arm)], phase)
+        if not opened:
             return cells, tried
-        for at, means in _trial_means(waiting, walk).items():
+        for at, means in _trial_means(opened, walk).items():
             choices[at] = max(means, key=lambda name: means[name])
             tried["/".join(at)] = {"choice": choices[at], **means}
         phase = "chosen trials"
 
 
-def _trial_means(waiting: list[Cell], walk: Walk) -> dict[tuple[str, str, str], dict[str, float]]:
+def _trial_means(opened: list[tuple[Place, Arm]], walk: Walk) -> dict[Place, dict[str, float]]:
     """Mean gold_pass on ``select`` over all seeds of every trial; the first wins a tie."""
-    groups: dict[tuple[str, str, str], list[Cell]] = {}
-    for cell in waiting:
-        if cell.arm.trials:
-            groups.setdefault((cell.suite, cell.policy, cell.variant.id), []).append(cell)
+    groups: dict[Place, list[Arm]] = {}
+    for at, arm in opened:
+        if arm.trials:
+            groups.setdefault(at, []).append(arm)
     return {
         at: {
-            name: float(np.mean([select_mean(cell.arm.trials[name], walk) for cell in group]))
-            for name in group[0].arm.trials
+            name: float(np.mean([select_mean(arm.trials[name], walk) for arm in group]))
+            for name in group[0].trials
         }
         for at, group in groups.items()
     }

@@ -253,7 +253,7 @@ def make_space(
     )
 
 
-def plan_cells(plan: Plan, space: Cellspace, choices: Choices) -> list[Cell]:
+def plan_cells(plan: Plan, space: Cellspace, choices: Choices) -> tuple[Graph, list[Cell]]:
     """All cells of one cellspace, with arms planned in one shared graph.
 
     ``choices`` names the chosen trial by (suite, policy, variant); arms without one stay open.
@@ -266,7 +266,8 @@ def plan_cells(plan: Plan, space: Cellspace, choices: Choices) -> list[Cell]:
         return plan_variant(method, variant, graph, plan.serving(variant), choice)
 
     graph = Graph(space, plan_arm)
-    return [
+    cells = [
         Cell(space.label, space.policy, variant, space.seed, graph.arm(variant.id))
         for variant in plan.variants_of(space.label)
     ]
+    return graph, cells

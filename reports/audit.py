@@ -72,12 +72,15 @@ def accept_audits(
     key: Key,
     table: Mapping[str, Variant],
 ) -> list[AcceptAudit]:
-    """Audit of every variant with accepted rows; temperature twins share one and are left out."""
+    """Audit of every variant with accepted rows; temperature twins share one and are left out.
+
+    So are variants without a k: they select from D's own logs, whose draws are no pool's.
+    """
     mine = _here(pool, key)
     found = []
     for name, accepted in _here(selected, key).groupby("variant", sort=True):
         variant = table.get(str(name))
-        if variant is None or variant.temperature != 1:
+        if variant is None or variant.temperature != 1 or "k" not in variant.parameters:
             continue
         seeds = [
             _audit_seed(mine[mine["seed"] == seed], part_, variant)
@@ -112,7 +115,7 @@ def _audit_seed(
     pool: pd.DataFrame, accepted: pd.DataFrame, variant: Variant
 ) -> dict[str, float] | None:
     """One seed's audit; None where the pool rows of an accepted draw are absent or ambiguous."""
-    draws = int(number(variant.parameters.get("k", pool["draw"].max() + 1)))
+    draws = int(number(variant.parameters["k"]))
     pool = pool[pool["round"].isin(accepted["round"].unique()) & (pool["draw"] < draws)]
     chosen = accepted.merge(pool, on=JOIN, how="left", suffixes=("", "_pool"), indicator=True)
     if len(chosen) != len(accepted) or (chosen["_merge"] != "both").any() or pool.empty:

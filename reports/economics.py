@@ -6,9 +6,9 @@ of one request. The harness's own test draws are never part of either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf, isfinite, isnan, nan
 
 import numpy as np
 import pandas as pd
@@ -59,7 +59,8 @@ class BreakEven:
 
     ``n_star`` is the smallest n whose best-of-n is not inferior to the variant in gold_pass: 1
     means ``sft`` itself is not, None that no n up to ``n_max`` is. ``requests`` = one-off FLOPs /
-    (serving n* − serving the variant); infinite where n* is 1, None where n* is None.
+    (serving n* − serving the variant); infinite where n* is 1, None where n* is None or where the
+    run timed no requests, so that serving costs are unknown.
     """
 
     variant: str
@@ -108,19 +109,40 @@ def costs(cells: pd.DataFrame, draws: Mapping[str, pd.DataFrame], key: Key) -> l
 
 
 def source_of(means: Means, key: Key, table: Mapping[str, Variant]) -> str | None:
-    """The variant whose draws best-of-n ranks; None where the run has no best-of-n."""
-    for variant in table.values():
-        if variant.method == "best_of_n" and means.has(key, variant.id):
-            named = variant.parameters.get("source")
-            options = [named, "sft", "base"]
-            return next((str(o) for o in options if o and means.has(key, str(o))), None)
-    return None
+    """The variant whose draws best-of-n ranks; None where the run has no best-of-n.
+
+    Where best-of-n runs on several variants it is ``sft``, else the first of them.
+    """
+    sources = [
+        source
+        for variant in table.values()
+        if variant.method == "best_of_n" and means.has(key, variant.id)
+        if (source := _ranked(means, key, variant)) is not None
+    ]
+    return "sft" if "sft" in sources else next(iter(sources), None)
+
+
+def _ranked(means: Means, key: Key, variant: Variant) -> str | None:
+    """Id of the variant whose draws one best-of-n ranks; None where its rows are absent."""
+    named = variant.parameters.get("source")
+    options = ["sft", "base"] if named is None else [str(named)]
+    return next((name for name in options if means.has(key, name)), None)
+
+
+def ladder_of(means: Means, key: Key, table: Mapping[str, Variant]) -> list[Variant]:
+    """Best-of-n variants that rank the draws of ``source_of``; others have a curve of their own."""
+    source = source_of(means, key, table)
+    return [
+        variant
+        for variant in table.values()
+        if variant.method == "best_of_n" and means.has(key, variant.id)
+        if _ranked(means, key, variant) == source
+    ]
 
 
 def n_max(means: Means, key: Key, table: Mapping[str, Variant]) -> int:
-    """The largest n that the run has best-of-n rows for; 1 if none."""
-    here = [v.n for v in table.values() if v.method == "best_of_n" and means.has(key, v.id)]
-    return max(here, default=1)
+    """The largest n that the run has best-of-n rows of ``source_of`` for; 1 if none."""
+    return max((v.n for v in ladder_of(means, key, table)), default=1)
 
 
 def curve(draws: pd.DataFrame, largest: int) -> list[CurvePoint]:
@@ -153,7 +175,7 @@ def break_even(
     if variant not in by_id or not means.has(key, variant):
         return None
     found = draw_matrices(draws)
-    serving = _serving(by_id, table, n_max(means, key, table), by_id[variant].serve_flops)
+    serving = _serving(by_id, ladder_of(means, key, table), by_id[variant].serve_flops)
     if found is None or serving is None:
         return None
     passed, proxy, units = found
@@ -169,7 +191,7 @@ def break_even(
     point = _crossing(sums.sum(axis=0, keepdims=True) / weights.sum(), serving, once)
     times = cluster_draws(len(weights), REPLICATES, 0).astype(float)
     spread = _crossing((times @ sums) / (times @ weights)[:, None], serving, once)
-    enough = len(weights) >= 10
+    enough, priced = len(weights) >= 10, bool(np.isfinite(serving).all())
     n_star, requests = float(point[0][0]), float(point[1][0])
     reached = isfinite(n_star)
     return BreakEven(
@@ -177,21 +199,19 @@ def break_even(
         n_max=sizes[-1],
         n_star=int(n_star) if reached else None,
         n_interval=percentile_interval(spread[0]) if enough else None,
-        requests=requests if reached else None,
-        requests_interval=percentile_interval(spread[1]) if enough else None,
+        requests=None if not reached or isnan(requests) else requests,
+        requests_interval=percentile_interval(spread[1]) if enough and priced else None,
         one_off_flops=once,
     )
 
 
-def _serving(
-    by_id: Mapping[str, Cost], table: Mapping[str, Variant], largest: int, one: float
-) -> FloatArray | None:
-    """FLOPs of serving best-of-n for n = 1..largest; n that were not run are interpolated."""
-    known = {1: one} | {
-        v.n: by_id[v.id].serve_flops
-        for v in table.values()
-        if v.method == "best_of_n" and v.id in by_id
-    }
+def _serving(by_id: Mapping[str, Cost], rivals: Sequence[Variant], one: float) -> FloatArray | None:
+    """FLOPs of serving best-of-n of one source for n = 1 to the largest of ``rivals``.
+
+    n that were not run are interpolated; NaN where nothing was timed.
+    """
+    known = {1: one} | {v.n: by_id[v.id].serve_flops for v in rivals if v.id in by_id}
+    largest = max((v.n for v in rivals), default=1)
     if largest < 2 or one <= 0:
         return None
     ns = sorted(known)
@@ -204,13 +224,13 @@ def _crossing(
     """(n*, requests) for each row of values, shape (R, sizes + 1), the last column RSFT's gold.
 
     n* is infinite where no n reaches it, and then RSFT wins from the first request (0); requests
-    are infinite where n* is 1.
+    are infinite where n* is 1, and NaN elsewhere if serving costs are.
     """
     reached = values[:, :-1] >= values[:, -1:]
     first = np.argmax(reached, axis=1)
     any_ = reached.any(axis=1)
     n_star = np.where(any_, first + 1.0, inf)
-    extra = serving[first] - serving[0]
-    with np.errstate(divide="ignore"):
-        requests = np.where(extra > 0, once / np.where(extra > 0, extra, 1.0), inf)
+    extra = np.where(first == 0, 0.0, serving[first] - serving[0])
+    requests = np.where(extra > 0, once / np.where(extra > 0, extra, 1.0), inf)
+    requests = np.where(np.isnan(extra), nan, requests)
     return n_star, np.where(any_, requests, 0.0)

@@ -51,6 +51,7 @@ class ProxyReport:
         n_label: gold labels spent.
         positive_share: share of positive labels among them.
         n_held_out: answers in the held-out fifth.
+        iterations: of the solver over the other four fifths, 0 where the score is a constant.
         auc: over all held-out answers, None where one class is missing.
         brier: mean squared error of the probability, None without held-out answers.
         precision: share of positives among held-out answers scored at least .5, None if none is.
@@ -61,6 +62,7 @@ class ProxyReport:
     n_label: int
     positive_share: float
     n_held_out: int
+    iterations: int
     auc: float | None
     brier: float | None
     precision: float | None
@@ -112,12 +114,14 @@ def fit_proxy(
     notes = [] if len(set(clusters)) > 1 else ["one cluster: held out by prompt"]
     known = _known_values(prompts)
     train, rest = data.where(~held), data.where(held)
+    iterations = 0
     if len(set(train.truth)) < 2:
         model = _constant(known, data.truth)
         notes.append("labels of one class only: the score is a constant")
     else:
-        model = _calibrated(_fit(known, train), rest, notes)
-    return model, _report(model, data, rest, notes)
+        fitted, iterations = _fit(known, train)
+        model = _calibrated(fitted, rest, notes)
+    return model, _report(model, data, rest, iterations, notes)
 
 
 def _held_out(units: Sequence[str], seed: int) -> BoolArray:
@@ -139,7 +143,8 @@ def _known_values(prompts: Sequence[str]) -> KnownValues:
     )
 
 
-def _fit(known: KnownValues, train: _Labelled) -> ProxyReward:
+def _fit(known: KnownValues, train: _Labelled) -> tuple[ProxyReward, int]:
+    """The uncalibrated reward and the iterations that its fit took."""
     from scipy import sparse
     from sklearn.linear_model import LogisticRegression
 
@@ -151,7 +156,7 @@ def _fit(known: KnownValues, train: _Labelled) -> ProxyReward:
     regression.fit(both, train.truth)
     coefficients = regression.coef_[0].astype(np.float64)
     names = len(feature_names())
-    return ProxyReward(
+    model = ProxyReward(
         known=known,
         mean=mean,
         scale=scale,
@@ -162,6 +167,7 @@ def _fit(known: KnownValues, train: _Labelled) -> ProxyReward:
         shift=0.0,
         n_features=names + round(hashed.nnz / len(train.texts)),
     )
+    return model, int(regression.n_iter_[0])
 
 
 def _constant(known: KnownValues, truth: BoolArray) -> ProxyReward:
@@ -213,7 +219,11 @@ def platt(
 
 
 def _report(
-    model: ProxyReward, data: _Labelled, rest: _Labelled, notes: Sequence[str]
+    model: ProxyReward,
+    data: _Labelled,
+    rest: _Labelled,
+    iterations: int,
+    notes: Sequence[str],
 ) -> ProxyReport:
     score = model.score(rest.prompts, rest.texts)
     found = rest.truth
@@ -222,6 +232,7 @@ def _report(
         n_label=len(data.texts),
         positive_share=float(data.truth.mean()),
         n_held_out=len(rest.texts),
+        iterations=iterations,
         auc=auc(score, found.astype(np.float64)),
         brier=float(((score - found) ** 2).mean()) if len(found) else None,
         precision=float(accepted.mean()) if len(accepted) else None,

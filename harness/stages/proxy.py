@@ -18,8 +18,10 @@ def run(work: Work) -> Outcome:
 
     Inputs: data, samples (of ``proxy_label`` prompts), scores (their gold).
     Answers are labelled draw by draw over all prompts until ``n_label`` is spent. Files: proxy/,
-    proxy.json (report), rows.jsonl (the labelled answers that passed, as a training set).
+    proxy.json (report), rows.jsonl (the labelled answers that passed, as a training set). Cost:
+    tokens of the labelled answers, FLOPs of the fit and of scoring the held-out fifth.
     """
+    from rsft_bench.harness.metering.formulas import proxy_fit_flops, proxy_score_flops
     from rsft_bench.harness.rewards.proxy import fit_proxy
 
     n_label, seed = work.params["n_label"], work.params["seed"]
@@ -47,4 +49,9 @@ def run(work: Work) -> Outcome:
         if good
     ]
     write_rows(work.out / "rows.jsonl", passed)
-    return Outcome()
+    fitted_on = report.n_label - report.n_held_out
+    return Outcome(
+        tokens=sum(row["tokens_out"] for row, _ in pairs),
+        flops=proxy_fit_flops(fitted_on, proxy.n_features, report.iterations)
+        + proxy_score_flops(report.n_held_out, proxy.n_features),
+    )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
+from rsft_bench.harness.policies.shape import answer_tokens
 from rsft_bench.harness.stages import Outcome, Work, read_all
+from rsft_bench.harness.stages.base import weights_folder
 from rsft_bench.harness.stages.data import read_examples
 from rsft_bench.harness.store import write_rows
+from rsft_bench.harness.types import Json
 
 
 def text_id(text: str) -> str:
@@ -15,8 +18,10 @@ def text_id(text: str) -> str:
 
 
 def run(work: Work) -> Outcome:
-    """params: suite. Inputs: data, samples (blocks or a trainset), proxy (none or one).
+    """params: suite. Inputs: data, samples (blocks or a trainset), proxy (none or one), tokenizer.
 
+    ``tokenizer`` (none or one) is a fitted policy that counts the tokens of rows which carry no
+    count, those of a trainset.
     File: rows.jsonl in the order of the samples: example_id, draw, text_id, proxy (NaN without
     one), gold, gold_pass, parts.
     """
@@ -52,4 +57,13 @@ def run(work: Work) -> Outcome:
             }
         )
     write_rows(work.out / "rows.jsonl", rows)
-    return Outcome(tokens=sum(row.get("tokens_out", 0) for row in samples), flops=flops)
+    return Outcome(tokens=_tokens(work, samples), flops=flops)
+
+
+def _tokens(work: Work, samples: list[dict[str, Json]]) -> int:
+    """Answer tokens, stop included; 0 for rows without a count where no tokenizer is given."""
+    counted = [row["tokens_out"] for row in samples if "tokens_out" in row]
+    texts = [row["text"] for row in samples if "tokens_out" not in row]
+    for folder in work.inputs.get("tokenizer", []):
+        counted += answer_tokens(weights_folder(folder), texts)
+    return sum(counted)

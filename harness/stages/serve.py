@@ -28,8 +28,10 @@ def run(work: Work) -> Outcome:
     """params: entries [{variant, policy, temperature, n}], prompts, sampling, seed, machine.
 
     Inputs: policies (indexed by an entry's ``policy``), proxy (none or one). A best-of-n entry
-    draws n answers at once and scores them before one is served. File: rows.jsonl (variant,
-    example_id, latency_s, tokens_out, flops), model load excluded, warm-up prompts not recorded.
+    draws n answers at once and scores them before one is served. Answers are drawn as the test
+    draws are, so the timed answer is the one whose row carries the latency. File: rows.jsonl
+    (variant, example_id, draw and text of the answer served, latency_s, cpu_s, tokens_out, flops),
+    model load excluded, warm-up prompts not recorded.
     """
     from rsft_bench.harness.policies.language_model import load
     from rsft_bench.harness.sampling import prepare
@@ -70,26 +72,32 @@ def _serve(
     entry: Json,
     params: Json,
 ) -> dict[str, Json]:
-    from rsft_bench.harness.metering.formulas import sample_flops
+    from rsft_bench.harness.metering.formulas import proxy_score_flops, sample_flops
     from rsft_bench.harness.sampling import sample
 
     lm, packed = model
     sampling = Sampling(**{**params["sampling"], "temperature": entry["temperature"]})
-    start = time.perf_counter()
-    rows = sample(
-        lm, [request], range(entry["n"]), sampling, params["seed"], "serve", packed=packed
-    )
-    if entry["n"] > 1 and proxy is not None:
-        scores = proxy.score([request[1]] * len(rows), [row.text for row in rows])
-        rows[int(np.argmax(scores))]
-    latency = time.perf_counter() - start
+    judge = proxy if entry["n"] > 1 else None
+    wall, cpu = time.perf_counter(), time.process_time()
+    rows = sample(lm, [request], range(entry["n"]), sampling, params["seed"], "test", packed=packed)
+    served = rows[0]
+    if judge is not None:
+        scores = judge.score([request[1]] * len(rows), [row.text for row in rows])
+        served = rows[int(np.argmax(scores))]
+    latency, busy = time.perf_counter() - wall, time.process_time() - cpu
     tokens = [row.tokens_out for row in rows]
+    flops = sample_flops(
+        lm.model.config.to_dict(), rows[0].tokens_in, tokens, shared_by=len(tokens)
+    )
+    if judge is not None:
+        flops += proxy_score_flops(len(rows), judge.n_features)
     return {
         "variant": entry["variant"],
         "example_id": request[0],
+        "draw": served.draw,
+        "text": served.text,
         "latency_s": latency,
+        "cpu_s": busy,
         "tokens_out": sum(tokens),
-        "flops": sample_flops(
-            lm.model.config.to_dict(), rows[0].tokens_in, tokens, shared_by=len(tokens)
-        ),
+        "flops": flops,
     }

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import resource
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,18 +13,20 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from rsft_bench.harness.metering import meter as meter_module
 from rsft_bench.harness.metering.formulas import (
     attention_width,
     break_even_requests,
     forward_flops,
     matrix_weights,
     parameters,
+    proxy_fit_flops,
     proxy_score_flops,
     sample_flops,
     train_flops,
     train_flops_of_totals,
 )
-from rsft_bench.harness.metering.meter import metered
+from rsft_bench.harness.metering.meter import GIB, metered, peak_rss_gib, reset_peak
 
 HAND: dict[str, Any] = {
     "hidden_size": 8,
@@ -102,6 +107,9 @@ def test_break_even_by_hand() -> None:
     assert break_even_requests(1200.0, 10.0, 10.0) == math.inf
     assert break_even_requests(0.0, 10.0, 10.0) == 0.0
     assert proxy_score_flops(10, 30) == 600.0
+    # An iteration: scores of 10 answers (600) and their gradient (600); seven of them.
+    assert proxy_fit_flops(10, 30, 7) == 7 * (600.0 + 600.0)
+    assert proxy_fit_flops(10, 30, 0) == 0.0
     with pytest.raises(ValueError, match="costs"):
         break_even_requests(math.nan, 2.0, 1.0)
 
@@ -122,6 +130,33 @@ def test_meter_measures_a_block() -> None:
     cost = meter.cost(tokens=5, flops=7.0)
     assert (cost.tokens, cost.flops) == (5, 7.0)
     assert 0.01 < cost.peak_rss_gib < 64
+
+
+@pytest.mark.skipif(not reset_peak(), reason="this kernel does not reset the peak")
+def test_a_block_does_not_inherit_an_earlier_ones_peak() -> None:
+    size = 256 * 1024**2
+    with metered() as large:
+        block = bytearray(size)
+        block[::4096] = b"x" * len(block[::4096])
+        del block
+    with metered() as small:
+        sum(range(1000))
+    assert large.peak_rss_gib - small.peak_rss_gib > 0.9 * size / GIB
+
+
+def test_peak_is_read_from_status_else_from_getrusage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = tmp_path / "status"
+    status.write_text("Name:\tpython\nVmHWM:\t 3145728 kB\nVmRSS:\t  1024 kB\n")
+    monkeypatch.setattr(meter_module, "STATUS", status)
+    assert peak_rss_gib() == 3.0
+    monkeypatch.setattr(meter_module, "CLEAR_REFS", tmp_path / "absent" / "clear_refs")
+    monkeypatch.setattr(meter_module, "STATUS", tmp_path / "absent" / "status")
+    assert not reset_peak()
+    lifetime = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert peak_rss_gib() == pytest.approx(lifetime * unit / GIB, rel=0.05)
 
 
 def test_meter_is_filled_when_the_block_raises() -> None:

@@ -183,6 +183,7 @@ def test_report_is_about_whole_clusters_held_out() -> None:
     assert 80 <= report.n_held_out <= 80 + max(sizes)
     assert report.auc is not None
     assert report.auc > 0.9
+    assert 0 < report.iterations < 1000
     assert report.brier is not None
     assert report.brier < 0.15
     assert report.precision is not None
@@ -195,6 +196,7 @@ def test_labels_of_one_class_give_a_constant() -> None:
     prompts, texts, labels, groups = cases(20, 0)
     proxy, report = fit_proxy(prompts, texts, np.ones_like(labels), groups, seed=0)
     scores = proxy.score(prompts, texts)
+    assert report.iterations == 0
     assert scores == pytest.approx(np.full(40, 41 / 42))
     assert len(set(scores)) == 1
     assert report.auc is None

@@ -17,9 +17,16 @@ from rsft_bench.reports.diagnostics import (
     passes,
     proxy_quality,
 )
-from rsft_bench.reports.economics import _crossing
+from rsft_bench.reports.economics import (
+    BreakEven,
+    Cost,
+    _crossing,
+    break_even,
+    n_max,
+    source_of,
+)
 from rsft_bench.reports.formatting import big, gain, p_value, rate, seconds, signed
-from rsft_bench.reports.means import Key
+from rsft_bench.reports.means import Key, Means
 from rsft_bench.reports.naming import Variant
 from rsft_bench.reports.plots import spread
 
@@ -137,12 +144,86 @@ def test_ambiguous_pool_rows_give_no_audit() -> None:
     assert accept_audits(pool, selected, cells, KEY, {"v": variant}) == []
 
 
+def test_a_selection_of_logs_is_not_read_as_draws_of_the_pool() -> None:
+    pool = pd.DataFrame(
+        [
+            {
+                **{"suite": "s", "policy": "p", "seed": 0, "proposal": "sft", "round": 0},
+                **{"example_id": "e0", "draw": 0, "text_id": 0, "tokens_out": 5, "proxy": 0.5},
+                **{"gold": 1.0, "gold_pass": True},
+            }
+        ]
+    )
+    selected = pool[["suite", "policy", "seed", "round", "example_id", "draw"]]
+    selected = selected.assign(variant="sft_filtered", count=1, row_weight=1.0)
+    cells = pd.DataFrame([{"suite": "s", "policy": "p", "variant": "sft_filtered", "tau": 0.4}])
+    table = {"sft_filtered": Variant("sft_filtered", "sft_filtered", {}, True, False)}
+    assert accept_audits(pool, selected, cells, KEY, table) == []
+
+
 def test_break_even_by_hand() -> None:
     # Columns: best-of-1, -2, -3, then RSFT. Serving n costs 10, 15, 20; RSFT cost 1000 once.
     values = np.array([[0.5, 0.6, 0.7, 0.65], [0.5, 0.6, 0.7, 0.5], [0.5, 0.6, 0.7, 0.9]])
     n_star, requests = _crossing(values, np.array([10.0, 15.0, 20.0]), 1000.0)
     assert n_star.tolist() == [3, 1, inf]
     assert requests.tolist() == [100.0, inf, 0.0]  # 1000 / (20 - 10); never; from the start
+    _, unknown = _crossing(values, np.full(3, np.nan), 1000.0)
+    assert np.isnan(unknown[0])  # no request was timed
+    assert unknown[1:].tolist() == [inf, 0.0]
+
+
+def best_of(n: int, source: str | None = None) -> Variant:
+    """A best-of-n variant; without a source it ranks sft."""
+    given = {"n": n} | ({} if source is None else {"source": source})
+    inner = ",".join(f"{name}={value}" for name, value in given.items())
+    return Variant(f"best_of_n[{inner}]", "best_of_n", given, False, False)
+
+
+RIVALS = {v.id: v for v in (best_of(2, "rsft"), best_of(2), best_of(4, "rsft"))}
+
+
+def economy(serving: dict[str, float]) -> BreakEven:
+    """Two examples: best-of-2 of sft passes .5 as rsft does, one draw of sft .25."""
+    passed = [[True, False], [False, False]]
+    sft = draws(passed, [[0.9, 0.1], [0.5, 0.5]]).assign(weight=0.5, variant="sft")
+    best = sft.assign(weight=[1.0, 0.0, 0.5, 0.5])
+    rsft = draws([[True, True], [False, False]], [[0.9, 0.9], [0.1, 0.1]]).assign(weight=0.5)
+    tables = [sft, rsft.assign(variant="rsft"), *(best.assign(variant=name) for name in RIVALS)]
+    rows = pd.concat(tables, ignore_index=True).assign(suite="s", policy="p", split="confirm")
+    rows = rows.assign(
+        logprob=0.0,
+        finish_reason="stop",
+        stratum="q",
+        text="a",
+        tokens_out=1,
+        served_tokens_out=1,
+        latency_s=np.nan,
+    )
+    means = Means(rows, [])
+    spent = [
+        Cost(name, 1000.0, 0.0, 0.0, 0.0, flops, 0.0, None, 0.0, 0.0)
+        for name, flops in serving.items()
+    ]
+    assert source_of(means, KEY, RIVALS) == "sft"
+    assert n_max(means, KEY, RIVALS) == 2
+    found = break_even(means, sft, spent, KEY, "rsft", RIVALS)
+    assert found is not None
+    return found
+
+
+def test_break_even_reads_the_serving_cost_of_its_own_source() -> None:
+    """Best-of-2 of rsft costs ten times best-of-2 of sft, and another curve is another question."""
+    names = ["sft", "rsft", *RIVALS]
+    found = economy(dict(zip(names, [10.0, 10.0, 200.0, 20.0, 400.0], strict=True)))
+    assert (found.n_star, found.n_max) == (2, 2)
+    assert found.requests == 100.0  # 1000 / (20 - 10)
+
+
+def test_untimed_requests_leave_the_break_even_unknown() -> None:
+    found = economy(dict.fromkeys(["sft", "rsft", *RIVALS], float("nan")))
+    assert found.n_star == 2
+    assert found.requests is None
+    assert found.requests_interval is None
 
 
 def test_labels_are_moved_apart_inside_the_axes_in_their_order() -> None:

@@ -139,6 +139,14 @@ def test_question_2(
         assert "below best-of-2" in part.text
 
 
+def test_question_2_without_timed_requests() -> None:
+    even = BreakEven("r", 8, 3, Interval(2.0, 4.0, ""), None, None, 1e12)
+    s = suite(break_even=even)
+    part = break_even_part(analysis(s, record(0.04, 0.12)), s)
+    assert "break-even unknown: no request was timed" in part.text
+    assert part.short == "RSFT matched by best-of-3"
+
+
 @pytest.mark.parametrize(
     ("lo", "hi", "word"), [(0.01, 0.1, "yes"), (-0.03, 0.03, "no"), (-0.05, 0.1, "cannot tell")]
 )

@@ -29,12 +29,50 @@ COLUMNS = {
     "served_tokens_out finish_reason proxy gold gold_pass logprob latency_s weight cluster stratum",
     "cells": "suite policy variant seed method parameters accept_rate policy_fingerprint "
     "gold_labels epochs_d epochs_a peak_rss_gib steps rows_d rows_a keep tau "
+    "lr last_select best_select best_step "
     + " ".join(
         f"{stage}_{word}"
         for stage in ("sample", "score", "train", "serve", "evaluate")
         for word in "tokens flops wall_s cpu_s spent_flops spent_wall_s paid".split()
     ),
 }
+
+#: What no cast to a narrower type may change: every column of every file with its type.
+WHOLE = {
+    "examples": "suite string, example_id string, split string, prompt string, "
+    "references list<item: string>, facts string, cluster string, stratum string, language string",
+    "pool": "suite string, policy string, seed int64, proposal string, round int64, "
+    "example_id string, draw int64, text string, text_id int64, tokens_in int64, "
+    "tokens_out int64, finish_reason string, proxy double, gold double, gold_pass bool, "
+    "logprob double, logprob_ref double",
+    "selected": "suite string, policy string, variant string, seed int64, round int64, "
+    "example_id string, draw int64, count int64, row_weight double",
+    "rows": "suite string, policy string, variant string, seed int64, example_id string, "
+    "draw int64, split string, text string, tokens_in int64, tokens_out int64, "
+    "served_tokens_out int64, finish_reason string, proxy double, gold double, gold_pass bool, "
+    "logprob double, latency_s double, weight double, cluster string, stratum string, "
+    "<one column a metric> double",
+    "cells": "suite string, policy string, variant string, seed int64, method string, "
+    "parameters string, accept_rate double, policy_fingerprint string, gold_labels int64, "
+    "epochs_d double, epochs_a double, peak_rss_gib double, steps int64, rows_d int64, "
+    "rows_a int64, keep double, tau double, lr double, last_select double, "
+    "best_select double, best_step double, "
+    + ", ".join(
+        f"{stage}_tokens int64, {stage}_flops double, {stage}_wall_s double, {stage}_cpu_s double, "
+        f"{stage}_spent_flops double, {stage}_spent_wall_s double, {stage}_paid bool"
+        for stage in ("sample", "score", "train", "serve", "evaluate")
+    ),
+}
+
+
+def test_the_printed_schema_is_pinned_whole() -> None:
+    lines = ["schema_version 2"]
+    for name, columns in WHOLE.items():
+        lines += ["", f"{name}.parquet"]
+        for column in columns.split(", "):
+            split = column.index(">") + 1 if column.startswith("<") else column.index(" ")
+            lines.append(f"  {column[:split]:<24}{column[split:].strip()}")
+    assert schema_text() == "\n".join(lines)
 
 
 def one_row(name: str) -> pd.DataFrame:
@@ -45,7 +83,7 @@ def one_row(name: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize("name", sorted(COLUMNS))
 def test_columns_and_types_are_pinned(name: str) -> None:
-    assert SCHEMA_VERSION == 1
+    assert SCHEMA_VERSION == 2
     assert SCHEMAS[name].names == COLUMNS[name].split()
     kinds = {f.name: str(f.type) for f in SCHEMAS[name]}
     for column, kind in kinds.items():
@@ -82,7 +120,7 @@ def test_rows_carry_metrics_as_float_and_none_becomes_nan(tmp_path: Path) -> Non
     assert back["tone"][1] == 1.0
     assert np.isnan(back["gold"][0])
     assert pq.read_table(path)["gold"].null_count == 0
-    assert pq.read_schema(path).metadata[b"rsft_bench.schema_version"] == b"1"
+    assert pq.read_schema(path).metadata[b"rsft_bench.schema_version"] == b"2"
 
 
 @pytest.mark.parametrize(
