@@ -178,7 +178,7 @@ def _execute(plan: Plan, walk: Walk) -> Run:
     settled, chosen = _settle(plan, cells, graphs, walk)
     walk.run([n for cell in settled for n in arm_nodes(cell.arm)], "chosen trials")
     serve = serve_nodes(plan, settled, examples)
-    walk.run(list(serve.values()), "latency")
+    walk.run(list(serve.values()), "latency", alone=True)
     return Run(plan, tuple(settled), examples, data, walk.artifacts, serve, chosen)
 
 
