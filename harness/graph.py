@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from rsft_bench.harness.arms import Arm, Evaluation, Scored, Serving
+from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Capability, Example, Json, Param, Split
 
 BLOCK_PROMPTS = 32
@@ -32,7 +34,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Cellspace:
-    """One suite, policy and seed: what all its arms share."""
+    """One suite, policy and seed: what all its arms share.
+
+    ``scored``: test draws get a proxy score, because some arm of this space has a proxy.
+    """
 
     suite: str
     suite_code: tuple[str, ...]
@@ -44,6 +49,8 @@ class Cellspace:
     base: Node
     examples: Mapping[Split, tuple[Example, ...]]
     k_max: Mapping[float, int]
+    rules: Registry[Any]
+    scored: bool = True
 
 
 class Graph:
@@ -53,6 +60,8 @@ class Graph:
         self.space = space
         self._plan_arm = plan_arm
         self._arms: dict[str, Arm] = {}
+        #: Whether any arm asked for the proxy.
+        self.proxy_asked = False
 
     # -- policies ---------------------------------------------------------------------------
 
@@ -126,6 +135,7 @@ class Graph:
                     "purpose": purpose,
                 },
                 {"policy": (policy,)},
+                code=policy.code,
                 weight=0.1 * len(draws),
             )
             for i in range(0, len(examples), BLOCK_PROMPTS)
@@ -178,6 +188,7 @@ class Graph:
 
     def proxy(self) -> Node:
         """The learned reward of this seed."""
+        self.proxy_asked = True
         scored = self.labelled()
         params = {
             "n_label": self.space.settings.reward["n_label"],
@@ -205,7 +216,10 @@ class Graph:
         match: Node | None = None,
         code: tuple[str, ...] = (),
     ) -> Node:
-        """An acceptance rule over the first ``k`` draws; ranges beyond ``k`` are left out."""
+        """An acceptance rule over the first ``k`` draws; ranges beyond ``k`` are left out.
+
+        The rule's own source joins the key; ``code`` names what else decides the selection.
+        """
         part = scored.first(k)
         inputs = {"data": (self.space.data,), "samples": part.samples, "scores": part.scores}
         if match is not None:
@@ -217,7 +231,8 @@ class Graph:
             "seed": self.space.seed,
             "reward": reward,
         }
-        return Node("select", params, inputs, code=code)
+        own = source_modules(self.space.rules.get(rule))
+        return Node("select", params, inputs, code=tuple(dict.fromkeys((*own, *code))))
 
     def score_logs(self) -> Scored:
         """D's own answers scored by the proxy, as a ragged pool."""
@@ -231,7 +246,8 @@ class Graph:
     ) -> tuple[Evaluation, ...]:
         """Test draws on each split; one draw at temperature 0. All arms share uniforms."""
         count = 1 if temperature == 0 else draws
-        proxy = self.proxy() if self.space.examples["proxy_label"] else None
+        scored = self.space.scored and bool(self.space.examples["proxy_label"])
+        proxy = self.proxy() if scored else None
         return tuple(
             Evaluation(
                 split,

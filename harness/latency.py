@@ -24,7 +24,7 @@ def serve_nodes(
             group = [
                 c for c in cells if (c.suite, c.policy, c.seed) == (spec.name, policy.name, seed)
             ]
-            if count and group and "scorer" in policy.capabilities:
+            if count and group and policy.weights:
                 asked = [e for e in examples[spec.name, seed] if e.split == "confirm"][:count]
                 nodes[spec.name, policy.name] = _node(plan, group, asked, seed)
     return nodes
