@@ -20,7 +20,7 @@ DEFAULT_PATHS: Mapping[str, str] = {
     "method": "rsft_bench.baselines:METHODS",
     "rule": "rsft_bench.baselines:RULES",
     "policy": "rsft_bench.harness.policies:POLICIES",
-    "reward": "rsft_bench.harness.rewards.catalogue:REWARDS",
+    "reward": "rsft_bench.harness.reward_kinds:REWARDS",
     "metric": "rsft_bench.harness.metrics:METRICS",
 }
 

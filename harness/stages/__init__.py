@@ -24,7 +24,11 @@ _SAMPLER = (
 )
 _TORCH = ("torch", "transformers.models.llama.modeling_llama")
 _SKLEARN = ("sklearn.linear_model", "sklearn.feature_extraction.text")
-_PROXY = ("rsft_bench.harness.rewards",)
+_PROXY = (
+    "rsft_bench.harness.rewards",
+    "rsft_bench.harness.seeding",
+    "rsft_bench.harness.statistics.selection",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ STAGES: Mapping[str, Stage] = {
             (f"{_HERE}.score", "rsft_bench.harness.metering.formulas", *_PROXY),
             _SKLEARN,
         ),
-        Stage("proxy", (f"{_HERE}.proxy", "rsft_bench.harness.seeding", *_PROXY), _SKLEARN),
+        Stage("proxy", (f"{_HERE}.proxy", *_PROXY), _SKLEARN),
         Stage("select", (f"{_HERE}.select", "rsft_bench.harness.seeding")),
         Stage("serve", (f"{_HERE}.serve", *_SAMPLER, *_PROXY), _TORCH),
     )

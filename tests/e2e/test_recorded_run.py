@@ -81,9 +81,7 @@ def test_answers_of_tested_prompts_are_enough(logs: Path) -> None:
     assert (logs / "out" / "report.html").exists()
 
 
-def test_a_gate_on_the_proxy_needs_labels(
-    logs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_gate_on_the_proxy_needs_labels(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where the gate blocks on the proxy there must be one, so proxy_label must be answered."""
     argv = ["run", "mine.yaml", "--out", "gated", "--workers", "0", "--quiet"]
     assert main([*argv, "--set", "gate.metrics=[proxy]"]) == 2

@@ -1,4 +1,4 @@
-"""Rewards by name."""
+"""Rewards by name; outside the package ``rewards``, whose source decides scores and joins keys."""
 
 from __future__ import annotations
 
