@@ -17,6 +17,7 @@ from synthetic_run import write_synthetic_run
 from rsft_bench import api
 from rsft_bench.harness.cli import main
 from rsft_bench.harness.errors import UserError
+from rsft_bench.harness.runfolder import RunFolder
 
 ARGMAX = "rsft[accept=argmax,k=2,lambda=1]"
 
@@ -264,3 +265,25 @@ def test_gate_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert json.loads(capsys.readouterr().out)["verdict"] == "regression"
     assert main(["gate", str(other), "--baseline", baseline]) == 3
     assert main(["gate", str(run), "--baseline", str(tmp_path / "nothing")]) in (2, 3)
+
+
+@pytest.mark.slow
+def test_extra_prompts_are_in_the_pool_and_not_in_d(world: Path) -> None:
+    config = json.loads((world / "mine.yaml").read_text())
+    config["pool"]["extra_prompts"] = 7
+    config |= {"variants": ["sft", "sft_more", ARGMAX], "seeds": [0]}
+    config["evaluation"] |= {"temperatures": []}
+    (world / "extra.yaml").write_text(json.dumps(config))
+    argv = ["run", "extra.yaml", "--out", "extra", "--workers", "0", "--quiet"]
+    assert main(argv) == 0
+    loaded = api.load(world / "extra")
+    folder = RunFolder(loaded.path)
+    pool, picked = folder.pool(), folder.selected()
+    # 12 prompts of D with two logs each, and 7 more that only the pool has.
+    assert pool["example_id"].nunique() == 19
+    assert picked[picked["variant"] == ARGMAX]["example_id"].nunique() == 19
+    assert set(loaded.cells().set_index("variant").loc[["sft", "sft_more"], "rows_d"]) == {24}
+    assert loaded.manifest()["prompt_matched"] is False
+    assert api.load(world / "out").manifest()["prompt_matched"] is True
+    assert "not prompt-matched" in (loaded.path / "report.md").read_text()
+    assert "not prompt-matched" not in (world / "out" / "report.md").read_text()
