@@ -50,6 +50,7 @@ class Cellspace:
     examples: Mapping[Split, tuple[Example, ...]]
     k_max: Mapping[float, int]
     rules: Registry[Any]
+    reward_code: tuple[str, ...] = ()
     scored: bool = True
 
 
@@ -144,9 +145,11 @@ class Graph:
     def score(self, samples: tuple[Node, ...], proxy: Node | None) -> Node:
         """Gold, and the proxy where one is given, of some samples."""
         inputs = {"data": (self.space.data,), "samples": samples}
+        code = self.space.suite_code
         if proxy is not None:
             inputs["proxy"] = (proxy,)
-        return Node("score", {"suite": self.space.suite}, inputs, code=self.space.suite_code)
+            code = (*code, *proxy.code)
+        return Node("score", {"suite": self.space.suite}, inputs, code=code)
 
     def draw(
         self,
@@ -190,12 +193,10 @@ class Graph:
         """The learned reward of this seed."""
         self.proxy_asked = True
         scored = self.labelled()
-        params = {
-            "n_label": self.space.settings.reward["n_label"],
-            "seed": self.space.seed,
-        }
+        reward = self.space.settings.reward
+        params = {"reward": reward["name"], "n_label": reward["n_label"], "seed": self.space.seed}
         inputs = {"data": (self.space.data,), "samples": scored.samples, "scores": scored.scores}
-        return Node("proxy", params, inputs)
+        return Node("proxy", params, inputs, code=self.space.reward_code)
 
     def pool(self, k: int, temperature: float) -> Scored:
         """The start policy's scored pool, drawn once for the largest k of the config."""

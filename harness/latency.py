@@ -53,4 +53,5 @@ def _node(plan: Plan, cells: list[Cell], asked: list[Example], seed: int) -> Nod
         "machine": machine()["fingerprint"],
     }
     inputs = {"policies": tuple(policies.values()), "proxy": tuple(proxies[:1])}
-    return Node("serve", params, inputs)
+    code = tuple(module for proxy in proxies[:1] for module in proxy.code)
+    return Node("serve", params, inputs, code=code)

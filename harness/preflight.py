@@ -10,7 +10,15 @@ from rsft_bench.harness.config import GATE_PRIMARY, NamedSpec, RunConfig
 from rsft_bench.harness.errors import CapabilityError, ConfigError, UnknownNameError
 from rsft_bench.harness.graph import Method
 from rsft_bench.harness.registry import Registry
-from rsft_bench.harness.types import Capability, HasWeights, Json, Metric, Param, Policy, Reward
+from rsft_bench.harness.reward_kinds import FittedReward
+from rsft_bench.harness.types import (
+    Capability,
+    HasWeights,
+    Json,
+    Metric,
+    Param,
+    Policy,
+)
 from rsft_bench.harness.variants import Variant, parse_variant
 
 #: Parameters of methods that may hold the id of another variant.
@@ -31,8 +39,7 @@ def check_config(config: RunConfig, methods: Registry[Method], catalog: Catalog)
                 f"suite {spec.name!r} has no prompts without answers in D, so pool.extra_prompts "
                 f"cannot be {config.pool.extra_prompts}; set it to 0 or leave the suite out"
             )
-    reward: Reward = catalog.registry("reward").get(config.reward.name)
-    if not reward.accepts:
+    if not isinstance(catalog.registry("reward").get(config.reward.name), FittedReward):
         raise ConfigError(
             f"reward {config.reward.name!r} cannot accept answers; use reward.name: proxy, or set "
             "oracle: true on a variant to accept by gold"

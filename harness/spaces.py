@@ -213,6 +213,7 @@ def make_space(
         examples=by_split,
         k_max=plan.k_max(),
         rules=plan.catalog.registry("rule"),
+        reward_code=source_modules(plan.catalog.registry("reward").get(plan.config.reward.name)),
     )
 
 

@@ -248,31 +248,21 @@ class HasWeights(Protocol):
 
 
 class Reward(Protocol):
-    """A reward by name, the value of ``reward.name`` in a config."""
+    """A reward by name. One that can be fitted (``reward_kinds.FittedReward``) may accept."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
-
     @property
-    def doc(self) -> str:
-        """One line for `rsft-bench list rewards`."""
-
-    @property
-    def accepts(self) -> bool:
-        """Whether it may accept; False for what only an oracle may use."""
+    def doc(self) -> str: ...  # noqa: D102
 
 
 class Metric(Protocol):
-    """A number of one answer, a column of ``rows``."""
+    """A number of one answer, a column of ``rows`` under its name."""
 
     @property
-    def name(self) -> str:
-        """Name of the column."""
-
+    def name(self) -> str: ...  # noqa: D102
     @property
-    def doc(self) -> str:
-        """One line for `rsft-bench list metrics`."""
-
+    def doc(self) -> str: ...  # noqa: D102
     @property
     def bounded(self) -> bool:
         """Whether values lie in [0, 1], which the gate needs."""

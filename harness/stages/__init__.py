@@ -26,6 +26,7 @@ _TORCH = ("torch", "transformers.models.llama.modeling_llama")
 _SKLEARN = ("sklearn.linear_model", "sklearn.feature_extraction.text")
 _PROXY = (
     "rsft_bench.harness.rewards",
+    "rsft_bench.harness.metering.formulas",
     "rsft_bench.harness.seeding",
     "rsft_bench.harness.statistics.selection",
 )
@@ -95,11 +96,7 @@ STAGES: Mapping[str, Stage] = {
             _TORCH,
         ),
         Stage("sample", (f"{_HERE}.sample", *_SAMPLER), _TORCH),
-        Stage(
-            "score",
-            (f"{_HERE}.score", "rsft_bench.harness.metering.formulas", *_PROXY),
-            _SKLEARN,
-        ),
+        Stage("score", (f"{_HERE}.score", *_PROXY), _SKLEARN),
         Stage("proxy", (f"{_HERE}.proxy", *_PROXY), _SKLEARN),
         Stage("select", (f"{_HERE}.select", "rsft_bench.harness.seeding")),
         Stage("serve", (f"{_HERE}.serve", *_SAMPLER, *_PROXY), _TORCH),

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from rsft_bench.harness.catalog import Catalog
+from rsft_bench.harness.reward_kinds import Scorer
 from rsft_bench.harness.stages import Outcome, Work
 from rsft_bench.harness.types import HasWeights, Sampler
 
@@ -37,4 +38,11 @@ def sampler(artifact: Path, catalog: Catalog) -> Sampler | None:
     if isinstance(kind, HasWeights):
         return None
     loaded: Sampler = kind.load(policy["options"])
+    return loaded
+
+
+def scorer(artifact: Path, catalog: Catalog) -> Scorer:
+    """The reward of a ``proxy`` artifact, ready to score."""
+    name = json.loads((artifact / "reward.json").read_text())["name"]
+    loaded: Scorer = catalog.registry("reward").get(name).load(artifact / "proxy")
     return loaded

@@ -14,6 +14,7 @@ from rsft_bench.harness.runfolder import RunFolder
 
 MODULE = '''
 import hashlib
+import numpy as np
 from rsft_bench.harness.types import Completion, Param
 
 
@@ -56,12 +57,35 @@ class Brevity:
 
 
 class Judge:
+    """Cannot be fitted, so it can be named and nothing can be accepted by it."""
+
     name = "judge"
-    doc = "somebody's reward model"
-    accepts = False
+    doc = "somebody's judge"
 
 
-PARROT, BREVITY, JUDGE = Parrot(), Brevity(), Judge()
+class Last:
+    """A fixed reward model: the answer whose first bytes are largest."""
+
+    name = "last"
+    doc = "later in the alphabet is better"
+
+    def fit(self, prompts, texts, labels, clusters, seed):
+        return self, {"notes": ["fixed"]}
+
+    def load(self, folder):
+        return self
+
+    def save(self, folder):
+        pass
+
+    def score(self, prompts, texts):
+        return np.array([float(int.from_bytes(t.encode()[:6].ljust(6, b"\\0"))) for t in texts])
+
+    def flops(self, answers):
+        return 10.0 * answers
+
+
+PARROT, BREVITY, JUDGE, LAST = Parrot(), Brevity(), Judge(), Last()
 '''
 ENTRY_POINTS = """
 [rsft_bench.policies]
@@ -72,6 +96,7 @@ brevity = theirs:BREVITY
 
 [rsft_bench.rewards]
 judge = theirs:JUDGE
+last = theirs:LAST
 """
 
 
@@ -214,3 +239,35 @@ def test_training_it_is_refused(installed: Path, capsys: pytest.CaptureFixture[s
     (installed / "mine.yaml").write_text(json.dumps({**CONFIG, "variants": ["sft"]}))
     assert main(["run", "mine.yaml", "--out", "out", "--quiet"]) == 2
     assert "needs capability 'trainable', which policy 'parrot' lacks" in capsys.readouterr().err
+
+
+def begin(text: str) -> bytes:
+    return text.encode()[:6].ljust(6, b"\0")
+
+
+@pytest.mark.slow
+def test_a_reward_of_theirs_accepts(installed: Path, tiny_lm_folder: Path) -> None:
+    """Argmax by their score, in the pool, the selection and the rows; its source joins the keys."""
+    argmax = "rsft[accept=argmax,k=4,lambda=1]"
+    config = {
+        "policies": [{"name": "causal_lm", "path": str(tiny_lm_folder)}],
+        "suites": [{"name": "order_status", "n_train": 12, "logs_per_prompt": 2, "limit": 24}],
+        "seeds": [0],
+        "variants": ["sft", "best_of_n[n=2]", argmax],
+        "reward": {"name": "last", "n_label": 24},
+        "pool": {"max_new_tokens": 4},
+        "training": {"lr": 0.01, "batch": 4, "sft_steps": 2, "steps": 2},
+        "evaluation": {"draws": 1, "best_of_draws": 4, "primary_draws": 1, "serve_prompts": 1},
+    }
+    (installed / "mine.yaml").write_text(json.dumps(config))
+    assert main(["run", "mine.yaml", "--out", "out", "--workers", "0", "--quiet"]) == 0
+    folder = RunFolder(installed / "out")
+    pool = folder.pool()
+    first = pool[pool["draw"] < 4]
+    best = {i: max(map(begin, group["text"])) for i, group in first.groupby("example_id")}
+    picked = folder.selected().merge(pool, on=["example_id", "draw"], suffixes=("", "_pool"))
+    assert len(picked) == 12
+    assert {row["example_id"]: begin(row["text"]) for _, row in picked.iterrows()} == best
+    assert folder.rows()["proxy"].notna().all()
+    (report,) = folder.manifest()["proxies"]
+    assert (report["notes"], report["auc"], report["n_label"]) == (["fixed"], None, 24)

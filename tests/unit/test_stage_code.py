@@ -27,6 +27,7 @@ PLUMBING = {
         "catalog",
         "errors",
         "registry",
+        "reward_kinds",
         "stages",
         "stages.base",
         "stages.data",
