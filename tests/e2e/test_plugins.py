@@ -45,10 +45,10 @@ class Repeats:
         ]
 
 
-class Brevity:
+class FewWords:
     """Short is good."""
 
-    name = "brevity"
+    name = "few_words"
     doc = "1 for an answer of at most three words, else 0"
     bounded = True
 
@@ -85,14 +85,14 @@ class Last:
         return 10.0 * answers
 
 
-PARROT, BREVITY, JUDGE, LAST = Parrot(), Brevity(), Judge(), Last()
+PARROT, FEW_WORDS, JUDGE, LAST = Parrot(), FewWords(), Judge(), Last()
 '''
 ENTRY_POINTS = """
 [rsft_bench.policies]
 parrot = theirs:PARROT
 
 [rsft_bench.metrics]
-brevity = theirs:BREVITY
+few_words = theirs:FEW_WORDS
 
 [rsft_bench.rewards]
 judge = theirs:JUDGE
@@ -121,7 +121,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("policies", "parrot"), ("metrics", "brevity"), ("rewards", "judge")]
+    ("kind", "name"), [("policies", "parrot"), ("metrics", "few_words"), ("rewards", "judge")]
 )
 def test_list_names_them_and_what_they_say(
     installed: Path, kind: str, name: str, capsys: pytest.CaptureFixture[str]
@@ -136,7 +136,7 @@ def test_list_names_them_and_what_they_say(
     ("change", "words"),
     [
         ("policies=[parot]", "Did you mean 'parrot'"),
-        ("gate.metrics=[brevty]", "Did you mean 'brevity'"),
+        ("gate.metrics=[few_wrds]", "Did you mean 'few_words'"),
         ("reward.name=jugde", "Did you mean 'judge'"),
         ("reward.name=judge", "cannot accept answers"),
         ("policies=[{name: parrot, wrods: 3}]", "Did you mean 'words'"),
@@ -184,7 +184,7 @@ CONFIG = {
     "seeds": [0, 1],
     "variants": ["base"],
     "evaluation": {"draws": 2},
-    "gate": {"metrics": ["brevity"]},
+    "gate": {"metrics": ["few_words"]},
 }
 
 
@@ -205,7 +205,7 @@ def test_a_policy_that_only_samples_runs_and_is_measured(installed: Path) -> Non
         assert (
             row["text"] == " ".join(prompts[row["example_id"]].split()[-3:-1]) + f" {row['draw']}"
         )
-    assert (rows["brevity"] == 1.0).all()
+    assert (rows["few_words"] == 1.0).all()
     manifest = RunFolder(installed / "out").manifest()
     assert manifest["policies"][0]["name"] == "parrot"
     assert (installed / "out" / "report.html").exists()
