@@ -121,3 +121,10 @@ def test_what_answers_without_weights_joins_the_key_of_its_samples() -> None:
     graph = Graph(space(Node("base", {}, {}, code=("mine",)), RULES), cast("Any", None))
     (block,) = graph.sample(graph.base(), "confirm", range(1), {}, "test")
     assert block.code == ("mine",)
+
+
+def test_a_reward_joins_the_key_of_what_it_scores() -> None:
+    graph = Graph(space(Node("base", {}, {}), RULES), cast("Any", None))
+    samples = graph.sample(graph.base(), "confirm", range(1), {}, "test")
+    assert graph.score(samples, Node("proxy", {}, {}, code=("theirs",))).code == ("theirs",)
+    assert graph.score(samples, None).code == ()
