@@ -20,12 +20,17 @@ class BestOfN:
     doc: str = "draw n answers for each request and serve the one the proxy likes best"
     params: tuple[Param, ...] = (
         Param("n", 8, "answers drawn for each request"),
-        Param("source", None, "variant that answers; default sft, or base where none is trained"),
+        Param(
+            "source",
+            None,
+            "variant that answers; default sft, or base where none is trained",
+            alias="sft",
+        ),
     )
     requires: frozenset[Capability] = SAMPLER
 
     def identity(self, params: Mapping[str, Json]) -> frozenset[str]:
-        """N always; the source where it was named."""
+        """N always; the source where it is another than the default."""
         return frozenset({"n"})
 
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:

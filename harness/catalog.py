@@ -20,6 +20,8 @@ DEFAULT_PATHS: Mapping[str, str] = {
     "method": "rsft_bench.baselines:METHODS",
     "rule": "rsft_bench.baselines:RULES",
     "policy": "rsft_bench.harness.policies:POLICIES",
+    "reward": "rsft_bench.harness.reward_kinds:REWARDS",
+    "metric": "rsft_bench.harness.metrics:METRICS",
 }
 
 
@@ -32,7 +34,7 @@ def _load(path: str) -> Registry[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Dotted paths of the registries by kind: suite, method, rule, policy."""
+    """Dotted paths of the registries by kind: suite, method, rule, policy, reward, metric."""
 
     paths: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_PATHS))
 
@@ -44,6 +46,12 @@ class Catalog:
         """A suite by name."""
         suite: Suite = self.registry("suite").get(name)
         return suite
+
+
+def source_modules(item: object) -> tuple[str, ...]:
+    """Modules whose source decides what a registered object does: its ``code``, else its own."""
+    stated: tuple[str, ...] = tuple(getattr(item, "code", ()))
+    return stated or (type(item).__module__,)
 
 
 def with_defaults(options: Mapping[str, Json], params: tuple[Any, ...]) -> dict[str, Json]:

@@ -168,9 +168,11 @@ def rows_frame(run: Run) -> pd.DataFrame:
 def _evaluated(
     run: Run, cell: Cell, evaluation: Evaluation, examples: dict[str, Example]
 ) -> Iterator[Row]:
+    registry = run.plan.catalog.registry("metric")
+    further = [registry.get(name) for name in run.plan.config.gate.metrics if name in registry]
     for sample, score in joined(run, evaluation.draws):
         example = examples[sample["example_id"]]
-        yield (
+        row: Row = (
             cell_key(cell)
             | _completion(sample, score)
             | {
@@ -182,6 +184,8 @@ def _evaluated(
             }
             | score["parts"]
         )
+        row |= {m.name: float(m.measure(example, row)) for m in further if m.name not in row}
+        yield row
 
 
 def _weighted(lines: list[Row], best_of: int) -> list[Row]:

@@ -24,10 +24,11 @@ _NAMED_LISTS = ("suites", "policies")
 
 
 class Source(NamedTuple):
-    """A config and the stem that names its run folder."""
+    """A config, the stem that names its run folder and the preset it began with."""
 
     config: RunConfig
     stem: str
+    preset: str | None = None
 
 
 def load_config(
@@ -47,7 +48,8 @@ def load_config(
             ``preset`` key. Without a file the default is ``quick``.
         sets: ``key=value`` texts of ``--set``.
         overrides: dotted key to value, from flags; applied last.
-        limit: ``--limit``, the option ``limit`` of every suite.
+        limit: ``--limit``, the option ``limit`` of every suite; ``RSFT_BENCH_LIMIT`` is the same
+            in its own place of the order, before ``--set``.
         environ: the environment; ``None`` reads ``os.environ``.
 
     Raises:
@@ -66,15 +68,14 @@ def load_config(
     if file is not None:
         raw = merge(raw, anchor_paths(content, file.resolve().parent))
     here = Path.cwd()
+    raw = _limited(raw, env_number(env, "LIMIT", 1))
     for key, value in [*env_overrides(env), *map(parse_set, sets), *(overrides or {}).items()]:
         raw = anchor_paths(assign(raw, key, value), here)
-    suites = raw.get("suites")
-    for i in range(len(suites)) if limit is not None and isinstance(suites, list) else ():
-        raw = assign(raw, f"suites.{i}.limit", limit)
+    raw = _limited(raw, limit)
     stem = file.stem if file is not None else str(chosen)
     where = str(file) if file is not None else f"preset {chosen}"
     config = parse_config(raw, f"{where} with --set" if sets else where)
-    return Source(config, config.name or stem)
+    return Source(config, config.name or stem, chosen)
 
 
 def from_mapping(content: Mapping[str, Json]) -> Source:
@@ -87,7 +88,8 @@ def from_mapping(content: Mapping[str, Json]) -> Source:
     chosen = given.pop("preset", None)
     start = preset(str(chosen)) if chosen is not None else {}
     config = parse_config(merge(start, anchor_paths(given, Path.cwd())), "mapping")
-    return Source(config, config.name or str(chosen or "run"))
+    begun = None if chosen is None else str(chosen)
+    return Source(config, config.name or begun or "run", begun)
 
 
 def env_overrides(env: Mapping[str, str]) -> list[tuple[str, Json]]:
@@ -100,6 +102,30 @@ def env_overrides(env: Mapping[str, str]) -> list[tuple[str, Json]]:
         found.append(("seeds", parse_seeds(env[f"{ENV_PREFIX}SEEDS"])))
     pairs = env.get(f"{ENV_PREFIX}SET", "")
     return found + [parse_set(text.strip()) for text in pairs.split(";") if text.strip()]
+
+
+def env_number(env: Mapping[str, str], name: str, least: int) -> int | None:
+    """A whole number of the environment, None where it is unset. Raises ConfigError."""
+    text = env.get(ENV_PREFIX + name)
+    if not text:
+        return None
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise ConfigError(
+            f"{ENV_PREFIX}{name}: {text!r} is not a whole number of at least {least}; mend or unset"
+        )
+    return value
+
+
+def _limited(raw: dict[str, Json], limit: int | None) -> dict[str, Json]:
+    """The config with one ``limit`` for every suite; as it is where there is none."""
+    suites = raw.get("suites")
+    for i in range(len(suites)) if limit is not None and isinstance(suites, list) else ():
+        raw = assign(raw, f"suites.{i}.limit", limit)
+    return raw
 
 
 def parse_seeds(text: str) -> list[Json]:

@@ -10,13 +10,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from rsft_bench.harness.catalog import Catalog, with_defaults
+from rsft_bench.harness.catalog import Catalog
 from rsft_bench.harness.config import RunConfig
+from rsft_bench.harness.inputs import suite_options
 from rsft_bench.harness.metering.formulas import sample_flops, train_flops
 from rsft_bench.harness.nodes import Node, closure
-from rsft_bench.harness.policies.shape import model_shape
 from rsft_bench.harness.settling import arm_nodes
 from rsft_bench.harness.spaces import Cell, Choices, make_plan, make_space, plan_cells
 from rsft_bench.harness.statistics import minimum_detectable
@@ -57,7 +56,7 @@ def plan(config: RunConfig, catalog: Catalog, workers: int) -> Estimate:
     lengths: dict[str, float] = {}
     for spec in config.suites:
         suite = catalog.suite(spec.name)
-        options = with_defaults(spec.given, suite.options)
+        options = suite_options(config, spec, catalog)
         examples = list(suite.load(options, config.seeds[0]).examples)
         mde[spec.key] = detectable(examples, len(config.seeds))
         lengths[spec.key] = answer_tokens(examples)
@@ -75,7 +74,7 @@ def plan(config: RunConfig, catalog: Catalog, workers: int) -> Estimate:
                 cells += planned
                 targets = [n for cell in planned for n in arm_nodes(cell.arm)]
                 nodes |= closure(targets)
-    shape = model_shape(Path(made.policies[0].options["path"]))
+    shape = made.policies[0].shape()
     answer = sum(lengths.values()) / len(lengths)
     return _sum(cells, nodes, shape, answer, mde, workers)
 

@@ -8,43 +8,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from rsft_bench.harness.arms import Arm, Charge, Evaluation, Scored, share_of
+from rsft_bench.harness.catalog import source_modules
+from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.nodes import Node
-from rsft_bench.harness.types import Capability, Example, Json, Split
+from rsft_bench.harness.types import Json, Split
 
 BLOCK_PROMPTS = 32
 BLOCK_DRAWS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The config's numbers that nodes depend on, as plain values."""
-
-    pool: Mapping[str, Json]
-    training: Mapping[str, Json]
-    reward: Mapping[str, Json]
-    evaluation: Mapping[str, Json]
-    primary: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cellspace:
-    """One suite, policy and seed: what all its arms share. ``label`` names the suite in files."""
-
-    suite: str
-    label: str
-    suite_code: tuple[str, ...]
-    policy: str
-    capabilities: frozenset[Capability]
-    seed: int
-    settings: Settings
-    data: Node
-    base: Node
-    examples: Mapping[Split, tuple[Example, ...]]
-    k_max: Mapping[float, int]
 
 
 class Graph:
@@ -58,12 +31,18 @@ class Graph:
         self.rate = 1.0
         self._plan_arm = plan_arm
         self._arms: dict[str, Arm] = {}
+        self._asked: set[str] = set()
 
     def at_rate(self, rate: float) -> Graph:
         """The same graph at another multiple of the learning rate; arms of others stay shared."""
         other = copy.copy(self)
         other.rate = rate
         return other
+
+    @property
+    def proxy_asked(self) -> bool:
+        """Whether any arm asked for the proxy."""
+        return "proxy" in self._asked
 
     # -- policies ---------------------------------------------------------------------------
 
@@ -154,6 +133,7 @@ class Graph:
                     "purpose": purpose,
                 },
                 {"policy": (policy,)},
+                code=policy.code,
                 weight=0.1 * len(draws),
             )
             for i in range(0, len(examples), BLOCK_PROMPTS)
@@ -162,9 +142,11 @@ class Graph:
     def score(self, samples: tuple[Node, ...], proxy: Node | None) -> Node:
         """Gold, and the proxy where one is given, of some samples."""
         inputs = {"data": (self.space.data,), "samples": samples}
+        code = self.space.suite_code
         if proxy is not None:
             inputs["proxy"] = (proxy,)
-        return Node("score", {"suite": self.space.suite}, inputs, code=self.space.suite_code)
+            code = (*code, *proxy.code)
+        return Node("score", {"suite": self.space.suite}, inputs, code=code)
 
     def draw(
         self,
@@ -206,13 +188,12 @@ class Graph:
 
     def proxy(self) -> Node:
         """The learned reward of this seed."""
+        self._asked.add("proxy")
         scored = self.labelled()
-        params = {
-            "n_label": self.space.settings.reward["n_label"],
-            "seed": self.space.seed,
-        }
+        reward = self.space.settings.reward
+        params = {"reward": reward["name"], "n_label": reward["n_label"], "seed": self.space.seed}
         inputs = {"data": (self.space.data,), "samples": scored.samples, "scores": scored.scores}
-        return Node("proxy", params, inputs)
+        return Node("proxy", params, inputs, code=self.space.reward_code)
 
     def pool(self, k: int, temperature: float) -> Scored:
         """The start policy's scored pool, drawn once for the largest k of the config."""
@@ -233,7 +214,10 @@ class Graph:
         match: Node | None = None,
         code: tuple[str, ...] = (),
     ) -> Node:
-        """An acceptance rule over the first ``k`` draws; ranges beyond ``k`` are left out."""
+        """An acceptance rule over the first ``k`` draws; ranges beyond ``k`` are left out.
+
+        The rule's own source joins the key; ``code`` names what else decides the selection.
+        """
         part = scored.first(k)
         inputs = {"data": (self.space.data,), "samples": part.samples, "scores": part.scores}
         if match is not None:
@@ -245,7 +229,8 @@ class Graph:
             "seed": self.space.seed,
             "reward": reward,
         }
-        return Node("select", params, inputs, code=code)
+        own = source_modules(self.space.rules.get(rule))
+        return Node("select", params, inputs, code=tuple(dict.fromkeys((*own, *code))))
 
     def score_logs(self) -> Scored:
         """D's own answers scored by the proxy, as a ragged pool, counted in the start's tokens."""
@@ -261,7 +246,8 @@ class Graph:
     ) -> tuple[Evaluation, ...]:
         """Test draws on each split; one draw at temperature 0. All arms share uniforms."""
         count = 1 if temperature == 0 else draws
-        proxy = self.proxy() if self.space.examples["proxy_label"] else None
+        scored = self.space.scored and bool(self.space.examples["proxy_label"])
+        proxy = self.proxy() if scored else None
         return tuple(
             Evaluation(
                 split,

@@ -24,7 +24,7 @@ def serve_nodes(
             group = [
                 c for c in cells if (c.suite, c.policy, c.seed) == (spec.key, policy.name, seed)
             ]
-            if count and group and "scorer" in policy.capabilities:
+            if count and group and policy.weights:
                 asked = [e for e in examples[spec.key, seed] if e.split == "confirm"][:count]
                 nodes[spec.key, policy.name] = _node(plan, group, asked, seed)
     return nodes
@@ -53,4 +53,5 @@ def _node(plan: Plan, cells: list[Cell], asked: list[Example], seed: int) -> Nod
         "machine": machine()["fingerprint"],
     }
     inputs = {"policies": tuple(policies.values()), "proxy": tuple(proxies[:1])}
-    return Node("serve", params, inputs)
+    code = tuple(module for proxy in proxies[:1] for module in proxy.code)
+    return Node("serve", params, inputs, code=code)

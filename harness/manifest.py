@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from rsft_bench.harness.config import SuiteSpec
 from rsft_bench.harness.machine import machine
 from rsft_bench.harness.nodes import versions
-from rsft_bench.harness.policies.shape import model_shape
 from rsft_bench.harness.runfolder import SCHEMA_VERSION, WINNER, WINNER_CONTROL, write_json
-from rsft_bench.harness.spaces import Plan
+from rsft_bench.harness.spaces import Plan, Policy
 from rsft_bench.harness.stages.data import read_report
 from rsft_bench.harness.store import plain
 from rsft_bench.harness.types import Json
@@ -32,17 +31,23 @@ DIGESTED = ("examples.parquet", "pool.parquet", "selected.parquet", "rows.parque
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known before the run: its label, workers and start time (UTC, ISO 8601)."""
+    """What is known before the run: its label, workers and start time (UTC, ISO 8601).
+
+    ``preset`` is what its config began with, if anything. ``salt`` joins the keys of a fresh run.
+    """
 
     name: str
     workers: int
     started_at: str
     started: float
+    preset: str | None = None
+    salt: str = ""
 
     @classmethod
-    def now(cls, name: str, workers: int) -> Facts:
+    def now(cls, name: str, workers: int, preset: str | None = None, salt: str = "") -> Facts:
         """Facts of a run that starts now."""
-        return cls(name, workers, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.time())
+        clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return cls(name, workers, clock, time.time(), preset, salt)
 
 
 def file_digest(path: Path) -> str:
@@ -78,14 +83,17 @@ def describe_run(plan: Plan, facts: Facts, status: str) -> dict[str, Json]:
         "schema_version": SCHEMA_VERSION,
         "status": status,
         "name": facts.name,
+        "preset": facts.preset,
+        "salt": facts.salt,
         "config": config.resolved(),
         "config_hash": config.config_hash(),
         "confirmatory": _confirmatory(plan),
         "primary": None if plan.primary is None else plan.primary.id,
         "primary_match": None if matched is None else matched.id,
+        "prompt_matched": config.pool.extra_prompts == 0,
         "seeds": list(config.seeds),
         "suites": [_suite(plan, spec) for spec in config.suites],
-        "policies": [_policy(p.name, p.version, p.fingerprint, p.options) for p in plan.policies],
+        "policies": [_policy(policy) for policy in plan.policies],
         "variants": [
             {
                 "id": v.id,
@@ -170,16 +178,19 @@ def _suite(plan: Plan, spec: SuiteSpec) -> dict[str, Json]:
         "licence": suite.licence,
         "attribution": suite.attribution,
         "options": dict(spec.given),
+        "files": plan.files[spec.key],
     }
 
 
-def _policy(
-    name: str, version: str, fingerprint: str, options: Mapping[str, Json]
-) -> dict[str, Json]:
+def _policy(policy: Policy) -> dict[str, Json]:
     from rsft_bench.harness.metering.formulas import parameters
 
-    entry: dict[str, Json] = {"name": name, "version": version, "fingerprint": fingerprint}
-    shape = model_shape(Path(str(options.get("path"))))
+    entry: dict[str, Json] = {
+        "name": policy.name,
+        "version": policy.version,
+        "fingerprint": policy.fingerprint,
+    }
+    shape = policy.shape()
     if shape is not None:
         entry |= {
             "parameters": parameters(shape),

@@ -87,8 +87,13 @@ def versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in NUMERIC_PACKAGES}
 
 
-def node_key(node: Node, stage_code: tuple[str, ...], digests: Mapping[str, list[str]]) -> str:
-    """Address of the node's artifact. ``digests`` are the input artifacts' digests by name."""
+def node_key(
+    node: Node, stage_code: tuple[str, ...], digests: Mapping[str, list[str]], salt: str = ""
+) -> str:
+    """Address of the node's artifact. ``digests`` are the input artifacts' digests by name.
+
+    ``salt`` is empty, or what a fresh run adds so that it finds nothing that it did not make.
+    """
     sources = {module: source_hash(module) for module in sorted({*stage_code, *node.code})}
     return hash_text(
         node.stage,
@@ -96,4 +101,5 @@ def node_key(node: Node, stage_code: tuple[str, ...], digests: Mapping[str, list
         canonical(node.params),
         canonical(digests),
         canonical({"versions": versions(), "threads": 1, "device": "cpu", "dtype": "float32"}),
+        *([salt] if salt else []),
     )

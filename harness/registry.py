@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import sys
 from collections.abc import Iterable, Iterator
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, Protocol, TypeVar
 
-from rsft_bench.harness.errors import UnknownNameError
+from rsft_bench.harness.errors import UnknownNameError, UserError
 
 
 class Named(Protocol):
@@ -41,7 +43,9 @@ class Registry(Generic[T_co]):
     Args:
         kind: singular word used in messages, such as ``"suite"``.
         items: built-in objects; two with one name raise ``ValueError``.
-        group: entry-point group searched for names that are not built in; built-ins win clashes.
+        group: entry-point group whose names join the built-in ones. A name that is given twice,
+            by two packages or by a package and this program, is a UserError wherever it is asked
+            for: which object is meant must not depend on the installation order.
     """
 
     def __init__(self, kind: str, items: Iterable[T_co], group: str | None = None) -> None:
@@ -53,17 +57,32 @@ class Registry(Generic[T_co]):
             raise ValueError(f"duplicate {kind} name in {[i.name for i in built]}")
 
     def get(self, name: str) -> T_co:
-        """Return the object called ``name``. Raises UnknownNameError with a near name."""
-        if name not in self._items:
-            plugin = self._plugin(name)
-            if plugin is None:
-                raise unknown(self.kind, name, self.names())
-            return plugin
-        return self._items[name]
+        """Return the object called ``name``.
+
+        Raises:
+            UnknownNameError: no such name; a near one is suggested.
+            UserError: two objects have that name.
+        """
+        entries = self._entries()
+        self._refuse_twice(name, entries)
+        if name in self._items:
+            return self._items[name]
+        for entry in entries:
+            if entry.name == name:
+                loaded: T_co = entry.load()
+                return loaded
+        raise unknown(self.kind, name, self.names())
 
     def names(self) -> list[str]:
-        """All known names, sorted; plug-ins are named without importing them."""
-        return sorted({*self._items, *self._plugin_names()})
+        """All known names, sorted; plug-ins are named without importing them.
+
+        Raises:
+            UserError: two objects have one name.
+        """
+        entries = self._entries()
+        for entry in entries:
+            self._refuse_twice(entry.name, entries)
+        return sorted({*self._items, *(entry.name for entry in entries)})
 
     def __iter__(self) -> Iterator[T_co]:
         return (self.get(name) for name in self.names())
@@ -71,13 +90,20 @@ class Registry(Generic[T_co]):
     def __contains__(self, name: object) -> bool:
         return name in self.names()
 
-    def _plugin_names(self) -> list[str]:
-        return [] if self._group is None else [e.name for e in entry_points(group=self._group)]
+    def _entries(self) -> tuple[EntryPoint, ...]:
+        return () if self._group is None else _entries(self._group, tuple(sys.path))
 
-    def _plugin(self, name: str) -> T_co | None:
-        if self._group is None:
-            return None
-        for entry in entry_points(group=self._group, name=name):
-            loaded: T_co = entry.load()
-            return loaded
-        return None
+    def _refuse_twice(self, name: str, entries: tuple[EntryPoint, ...]) -> None:
+        claims = [entry.value for entry in entries if entry.name == name]
+        if len(claims) + (name in self._items) > 1:
+            who = ", ".join([*(["built in"] if name in self._items else []), *claims])
+            raise UserError(
+                f"{self.kind} {name!r} is given more than once ({who}); rename the entry point in "
+                f"group {self._group!r} or uninstall its package"
+            )
+
+
+@functools.cache
+def _entries(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Entry points of a group as installed along ``path``, one a (name, object)."""
+    return tuple({(e.name, e.value): e for e in entry_points(group=group)}.values())

@@ -13,6 +13,7 @@ from rsft_bench.harness.collect import collect
 from rsft_bench.harness.config import RunConfig, first_difference
 from rsft_bench.harness.errors import InfrastructureError, UserError, disk_full
 from rsft_bench.harness.executors.local import LocalExecutor
+from rsft_bench.harness.inputs import changed
 from rsft_bench.harness.latency import serve_nodes
 from rsft_bench.harness.manifest import Facts, describe_run, finished, read_manifest, save_manifest
 from rsft_bench.harness.nodes import Node
@@ -23,7 +24,7 @@ from rsft_bench.harness.settling import Winner, settle
 from rsft_bench.harness.spaces import Cell, Plan, data_node, make_plan, make_space
 from rsft_bench.harness.stages.data import read_examples
 from rsft_bench.harness.store import Artifact, Store
-from rsft_bench.harness.types import Example
+from rsft_bench.harness.types import Example, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def run(
     *,
     workers: int | None = None,
     fresh: bool = False,
+    preset: str | None = None,
     progress: Progress | None = None,
     cache: Path | None = None,
 ) -> RunOutcome:
@@ -80,7 +82,9 @@ def run(
         catalog: where suites, methods, rules and policies come from.
         out: the run folder; made if absent, continued if it holds the same config.
         workers: one-thread processes; default one a core, 0 runs inside this process.
-        fresh: ignore stored artifacts (nothing is deleted).
+        fresh: use no artifact made by another run. Nothing is deleted; a fresh run that was cut
+            off goes on with what it made itself.
+        preset: what the config began with, for the manifest.
         progress: watcher; default shows nothing.
         cache: artifact store; default ``RSFT_BENCH_CACHE_DIR`` or the user's cache.
 
@@ -89,19 +93,32 @@ def run(
         InfrastructureError: disk full or a worker that died twice; finished work is kept.
     """
     begin = time.perf_counter()
-    if _claim(out, config) and not fresh:
+    before = _claim(out, config)
+    whole = finished_and_whole(out, before)
+    stale = changed(config, catalog, before) if whole and not fresh else None
+    if whole and not fresh and stale is None:
         return RunOutcome(out, "complete", True, time.perf_counter() - begin)
     plan = make_plan(config, catalog)
     root = cache or default_cache()
-    store = Store(root / f"fresh-{time.time_ns():x}" if fresh else root)
     # A default folder is called <label>-<hash of the config>.
     name = config.name or out.resolve().name.removesuffix(f"-{config.config_hash()}")
-    facts = Facts.now(name, workers if workers is not None else default_workers())
+    count = workers if workers is not None else default_workers()
+    facts = Facts.now(name, count, preset, salt=_salt(before, whole, fresh))
+    _fill(plan, facts, out, root, progress or Silent(), stale)
+    return RunOutcome(out, "complete", False, time.perf_counter() - begin)
+
+
+def _fill(
+    plan: Plan, facts: Facts, out: Path, root: Path, progress: Progress, stale: str | None
+) -> None:
+    """Make everything and write it to ``out``; the manifest says at any time how far that got."""
     save_manifest(out, describe_run(plan, facts, status="running"))
     executor = LocalExecutor(facts.workers)
-    with RunLog(out / "run.log", progress or Silent()) as log:
+    with RunLog(out / "run.log", progress) as log:
         try:
-            walk = Walk(store, catalog, executor, log, {}, set())
+            if stale is not None:
+                log.message(f"{stale} changed since this folder was written; running again")
+            walk = Walk(Store(root), plan.catalog, executor, log, {}, set(), facts.salt)
             made = _execute(plan, walk)
             collect(made, out)
             save_manifest(out, finished(made, facts, out))
@@ -110,7 +127,6 @@ def run(
             raise _translated(error, root) from error
         finally:
             executor.close()
-    return RunOutcome(out, "complete", False, time.perf_counter() - begin)
 
 
 def _translated(error: BaseException, root: Path) -> BaseException:
@@ -122,15 +138,23 @@ def _translated(error: BaseException, root: Path) -> BaseException:
     return error
 
 
-def _claim(out: Path, config: RunConfig) -> bool:
-    """Whether ``out`` already holds this run, complete and undamaged.
+def _salt(before: Mapping[str, Json], whole: bool, fresh: bool) -> str:
+    """What joins every key: the folder's own while it is unfinished, a new one for a fresh run."""
+    own = str(before.get("salt") or "")
+    return f"{time.time_ns():x}" if fresh and (whole or not own) else own
+
+
+def _claim(out: Path, config: RunConfig) -> dict[str, Json]:
+    """The manifest of the run that ``out`` holds, empty where it holds nothing yet.
 
     Raises:
-        UserError: the folder is not a run, or is a run of another config.
+        UserError: no folder, a folder that is not a run, or a run of another config.
     """
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file and cannot be a run folder; choose another --out")
     if not out.exists() or not any(out.iterdir()):
-        out.mkdir(parents=True, exist_ok=True)
-        return False
+        _make(out)
+        return {}
     manifest = read_manifest(out)
     if manifest is None:
         raise UserError(f"{out} is not empty and is no run folder; choose another --out")
@@ -140,7 +164,14 @@ def _claim(out: Path, config: RunConfig) -> bool:
             f"{out} holds a run of another config (first difference: {difference}); "
             "choose another --out"
         )
-    return finished_and_whole(out, manifest)
+    return manifest
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(f"{out} lies below a file; choose another --out") from None
 
 
 def finished_and_whole(out: Path, manifest: Mapping[str, object]) -> bool:
@@ -173,7 +204,7 @@ def _execute(plan: Plan, walk: Walk) -> Run:
     ]
     made = settle(plan, spaces, walk)
     serve = serve_nodes(made.plan, list(made.cells), examples)
-    walk.run(list(serve.values()), "latency")
+    walk.run(list(serve.values()), "latency", alone=True)
     return Run(
         made.plan, made.cells, examples, data, walk.artifacts, serve, made.chosen, made.winners
     )

@@ -17,7 +17,10 @@ from rsft_bench.harness.worker import Task, describe
 
 @dataclass(slots=True)
 class Walk:
-    """Artifacts made or found so far, by node uid; grows over the phases of one run."""
+    """Artifacts made or found so far, by node uid; grows over the phases of one run.
+
+    ``salt`` joins every key; a fresh run has one of its own.
+    """
 
     store: Store
     catalog: Catalog
@@ -25,9 +28,13 @@ class Walk:
     progress: Progress
     artifacts: dict[str, Artifact]
     reused: set[str]
+    salt: str = ""
 
-    def run(self, targets: list[Node], phase: str) -> None:
-        """Make every target and what it needs. Raises what a stage raised."""
+    def run(self, targets: list[Node], phase: str, *, alone: bool = False) -> None:
+        """Make every target and what it needs. Raises what a stage raised.
+
+        ``alone``: one node at a time, whatever the number of workers, for what is timed.
+        """
         nodes = {uid: node for uid, node in closure(targets).items() if uid not in self.artifacts}
         self.progress.phase(phase, len(nodes))
         waiting = {
@@ -45,7 +52,7 @@ class Walk:
         running: dict[str, list[str]] = {}
         while ready or running:
             finished: list[tuple[str, Artifact]] = []
-            while ready and self.executor.free > 0 and not finished:
+            while ready and not finished and self._room(running, alone):
                 _, _, uid = heapq.heappop(ready)
                 found = self._start(nodes[uid], running)
                 if found is not None:
@@ -60,13 +67,16 @@ class Walk:
                         heapq.heappush(ready, (-rank[child], place[child], child))
                 self.progress.advance(nodes[uid].stage, uid in self.reused)
 
+    def _room(self, running: Mapping[str, list[str]], alone: bool) -> bool:
+        return self.executor.free > 0 and not (alone and running)
+
     def _start(self, node: Node, running: dict[str, list[str]]) -> Artifact | None:
         """Submit a node unless its artifact exists or an equal one is being made already."""
         inputs = {
             name: [self.artifacts[n.uid] for n in nodes] for name, nodes in node.inputs.items()
         }
         digests = {name: [a.digest for a in found] for name, found in inputs.items()}
-        key = node_key(node, STAGES[node.stage].code, digests)
+        key = node_key(node, STAGES[node.stage].code, digests, self.salt)
         found = self.store.find(key)
         if found is not None:
             self.reused.add(node.uid)

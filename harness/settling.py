@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from rsft_bench.harness.arms import Arm
-from rsft_bench.harness.graph import Cellspace
+from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.schedule import Walk
 from rsft_bench.harness.spaces import Cell, Plan, plan_cells

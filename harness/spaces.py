@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeAlias
 
 from rsft_bench.harness.arms import Arm, Serving
-from rsft_bench.harness.catalog import Catalog, with_defaults
+from rsft_bench.harness.catalog import Catalog, source_modules, with_defaults
+from rsft_bench.harness.cellspace import Cellspace, Settings
 from rsft_bench.harness.config import NamedSpec, RunConfig, SuiteSpec
-from rsft_bench.harness.errors import CapabilityError, ConfigError, UserError
-from rsft_bench.harness.graph import Cellspace, Graph, Settings
+from rsft_bench.harness.errors import ConfigError, UserError
+from rsft_bench.harness.graph import Graph
+from rsft_bench.harness.inputs import suite_files, suite_options
 from rsft_bench.harness.method import Method
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.policies.shape import model_shape
+from rsft_bench.harness.preflight import (
+    check_capabilities,
+    check_config,
+    check_kind,
+    known_options,
+)
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.tuning import plan_variant
-from rsft_bench.harness.types import SPLITS, Capability, Example, Json, Split
+from rsft_bench.harness.types import SPLITS, Capability, Example, HasWeights, Json, Split
 from rsft_bench.harness.variants import Variant, expand, parse_variant, primary_variant
 
 #: Name of the chosen trial by (suite label, policy, variant id).
@@ -40,13 +50,23 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy of the run: registered kind, resolved options, identity of its weights."""
+    """A policy of the run: registered kind, resolved options, identity of what it answers with.
+
+    ``weights``: its ``path`` is a Hugging Face folder. ``code`` lists the modules that answer where
+    it is none; their source joins the keys of its samples.
+    """
 
     name: str
     version: str
     options: Mapping[str, Json]
     capabilities: frozenset[Capability]
     fingerprint: str
+    weights: bool
+    code: tuple[str, ...]
+
+    def shape(self) -> dict[str, Json] | None:
+        """Sizes of the model; None where it has no weights."""
+        return model_shape(Path(str(self.options["path"]))) if self.weights else None
 
     def node(self) -> Node:
         """The ``base`` node: a reference whose digest is the fingerprint."""
@@ -55,12 +75,15 @@ class Policy:
             "options": dict(self.options),
             "fingerprint": self.fingerprint,
         }
-        return Node("base", params, {})
+        return Node("base", params, {}, code=self.code)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything resolved from a config before data is loaded."""
+    """Everything resolved from a config before data is loaded.
+
+    ``files`` holds the hash of the files that each suite reads, None where it reads none.
+    """
 
     config: RunConfig
     catalog: Catalog
@@ -68,6 +91,7 @@ class Plan:
     variants: tuple[Variant, ...]
     primary: Variant | None
     policies: tuple[Policy, ...]
+    files: Mapping[str, str | None]
 
     def variants_of(self, suite: str) -> tuple[Variant, ...]:
         """The variants that run on the suite of one label."""
@@ -82,18 +106,25 @@ class Plan:
         return next(spec for spec in self.config.suites if spec.key == label)
 
     def matched(self) -> Variant | None:
-        """The primary's matched random control, where it is among the variants."""
-        if self.primary is None or self.primary.method != "rsft":
+        """The primary's matched random control, where it is among the variants.
+
+        It differs in nothing but the rule. It copies the primary's counts by the primary's id,
+        whatever thresholds it names itself, or by the primary's rule at the thresholds it reads.
+        """
+        primary = self.primary
+        if primary is None or primary.method != "rsft":
             return None
-        wanted = {**self.primary.params, "accept": "random"}
-        for variant in self.variants:
-            same = {**variant.params, "match": None} == {**wanted, "match": None, "tau": None}
-            follows = variant.params.get("match") in (
-                self.primary.params["accept"],
-                self.primary.id,
-            )
-            if variant.method == "rsft" and same and follows:
-                return variant
+        thresholds = ("tau", "target_rate")
+        read = self.methods.get(primary.method).identity(primary.params)
+        for match, ignored in (
+            (primary.id, thresholds),
+            (primary.params["accept"], tuple(t for t in thresholds if t not in read)),
+        ):
+            free = dict.fromkeys(ignored)
+            wanted = {**primary.params, "accept": "random", "match": match, **free}
+            for variant in self.variants:
+                if variant.method == "rsft" and {**variant.params, **free} == wanted:
+                    return variant
         return None
 
     def settings(self) -> Settings:
@@ -135,42 +166,38 @@ class Plan:
 
 
 def make_plan(config: RunConfig, catalog: Catalog) -> Plan:
-    """Resolve and check everything that needs no data.
+    """Resolve and check everything that needs no data loaded.
 
     Raises:
         UserError: unknown names, bad parameters, gold as reward without an oracle, a capability
-            that a policy lacks; nothing has been spent.
+            that a policy lacks, data files that cannot be read; nothing has been spent.
     """
     methods: Registry[Method] = catalog.registry("method")
     variants = expand(config, methods)
-    if config.reward.name != "proxy":
-        raise ConfigError(
-            f"reward {config.reward.name!r} cannot accept answers; use reward.name: proxy, or set "
-            "oracle: true on a variant to accept by gold"
-        )
-    if config.pool.extra_prompts:
-        raise ConfigError("pool.extra_prompts is not supported by the authored suites yet; set 0")
+    check_config(config, methods, catalog)
     policies = tuple(_policy(spec, catalog) for spec in config.policies)
     for spec in config.suites:
-        _check_options(spec, catalog)
         _check_listed(spec, variants, methods)
+    requires = [(s.name, catalog.suite(s.name).requires) for s in config.suites]
     for policy in policies:
-        _check_capabilities(policy, variants, methods, config, catalog)
+        check_capabilities(policy.name, policy.capabilities, variants, methods, requires)
     primary = primary_variant(config, methods)
-    return Plan(config, catalog, methods, variants, primary, policies)
+    files = {spec.key: suite_files(config, spec, catalog) for spec in config.suites}
+    return Plan(config, catalog, methods, variants, primary, policies, files)
 
 
 def _policy(spec: NamedSpec, catalog: Catalog) -> Policy:
     kind = catalog.registry("policy").get(spec.name)
-    options = with_defaults(_known(spec, "policy", kind.options), kind.options)
+    check_kind(kind)
+    options = with_defaults(known_options(spec, "policy", kind.options), kind.options)
     fingerprint = kind.fingerprint(options)
-    if "path" not in options:
+    weights = isinstance(kind, HasWeights)
+    if weights:
         options["path"] = str(kind.folder(options))
-    return Policy(spec.name, kind.version, options, kind.capabilities, fingerprint)
-
-
-def _check_options(spec: NamedSpec, catalog: Catalog) -> None:
-    _known(spec, "suite", catalog.suite(spec.name).options)
+    code = () if weights else source_modules(kind)
+    return Policy(
+        spec.name, kind.version, options, kind.capabilities, fingerprint, weights=weights, code=code
+    )
 
 
 def _check_listed(
@@ -185,44 +212,13 @@ def _check_listed(
             )
 
 
-def _known(spec: NamedSpec, kind: str, params: tuple[object, ...]) -> dict[str, Json]:
-    import difflib
-
-    names = [p.name for p in params]  # type: ignore[attr-defined]
-    given = spec.given
-    for name in given:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(
-                f"unknown option {name!r} of {kind} {spec.name!r}.{hint} "
-                f"Known: {', '.join(sorted(names)) or 'none'}"
-            )
-    return given
-
-
-def _check_capabilities(
-    policy: Policy,
-    variants: tuple[Variant, ...],
-    methods: Registry[Method],
-    config: RunConfig,
-    catalog: Catalog,
-) -> None:
-    needs = {v.id: methods.get(v.method).requires for v in variants}
-    needs |= {s.name: catalog.suite(s.name).requires for s in config.suites}
-    for who, required in needs.items():
-        for capability in sorted(required - policy.capabilities):
-            raise CapabilityError(
-                f"{who!r} needs capability {capability!r}, which policy {policy.name!r} lacks "
-                f"(it has: {', '.join(sorted(policy.capabilities))}); remove one of the two"
-            )
-
-
 def data_node(plan: Plan, spec: SuiteSpec, seed: int) -> Node:
     """The node that loads one suite for one seed."""
     suite = plan.catalog.suite(spec.name)
-    options = with_defaults(spec.given, suite.options)
+    options = suite_options(plan.config, spec, plan.catalog)
     params = {"suite": spec.name, "version": suite.version, "options": options, "seed": seed}
+    if plan.files[spec.key] is not None:
+        params["files"] = plan.files[spec.key]
     return Node("data", params, {}, code=suite.code)
 
 
@@ -250,6 +246,8 @@ def make_space(
         base=policy.node(),
         examples=by_split,
         k_max=plan.k_max(),
+        rules=plan.catalog.registry("rule"),
+        reward_code=source_modules(plan.catalog.registry("reward").get(plan.config.reward.name)),
     )
 
 
@@ -257,8 +255,17 @@ def plan_cells(plan: Plan, space: Cellspace, choices: Choices) -> tuple[Graph, l
     """All cells of one cellspace, with arms planned in one shared graph.
 
     ``choices`` names the chosen trial by (suite, policy, variant); arms without one stay open.
-    """
 
+    Test draws are scored by the proxy only where some arm, or the gate, needs it: a policy that
+    only replays answers then needs none on ``proxy_label``.
+    """
+    bare = _planned(plan, replace(space, scored=False), choices)
+    if bare[0].proxy_asked or "proxy" in plan.config.gate.metrics:
+        return _planned(plan, space, choices)
+    return bare
+
+
+def _planned(plan: Plan, space: Cellspace, choices: Choices) -> tuple[Graph, list[Cell]]:
     def plan_arm(graph: Graph, text: str) -> Arm:
         variant = parse_variant(text, plan.methods)
         method = plan.methods.get(variant.method)

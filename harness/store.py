@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -99,8 +100,7 @@ class Store:
         elsewhere), the digest to record. A crash at any point leaves no artifact. If another
         process published the same key first, that artifact stands.
         """
-        self._tmp.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=self._tmp))
+        work = self._scratch(stage)
         try:
             cost, digest = make(work)
             meta = {
@@ -129,27 +129,64 @@ class Store:
             if self.find(target.name) is not None:
                 return
             # A damaged folder of an earlier crash or a full disk stands in the way.
-            shutil.rmtree(target, ignore_errors=True)
+            self.remove(target.name)
             work.replace(target)
 
+    def _scratch(self, label: str) -> Path:
+        """An empty folder under ``tmp`` whose name begins with this process's id."""
+        self._tmp.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-{label}-", dir=self._tmp))
+
     def entries(self) -> Iterator[tuple[str, str, int, float]]:
-        """(key, stage, bytes, modification time) of every artifact, in no particular order."""
+        """(key, stage, bytes, modification time) of every artifact, in no particular order.
+
+        Damaged ones, which ``find`` does not see either, and those that another process removes
+        meanwhile are left out.
+        """
         for meta in self._objects.glob(f"*/*/{META}"):
             folder = meta.parent
-            size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-            stage = json.loads(meta.read_text()).get("stage", "?")
-            yield folder.name, stage, size, meta.stat().st_mtime
+            try:
+                found = self.find(folder.name)
+                size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+                made = meta.stat().st_mtime
+            except OSError:
+                continue
+            if found is not None:
+                yield folder.name, found.stage, size, made
 
     def remove(self, key: str) -> None:
-        """Delete one artifact; absent is fine."""
-        shutil.rmtree(self.folder(key), ignore_errors=True)
+        """Delete one artifact; absent is fine.
+
+        It leaves its address by one rename, so that an interruption never leaves part of it there.
+        """
+        trash = self._scratch("remove")
+        try:
+            self.folder(key).replace(trash / key)
+        except FileNotFoundError:
+            pass
+        finally:
+            shutil.rmtree(trash, ignore_errors=True)
 
     def sweep_temporary(self) -> int:
         """Delete work folders that dead processes left; returns how many."""
-        left = list(self._tmp.glob("*")) if self._tmp.exists() else []
+        found = list(self._tmp.glob("*")) if self._tmp.exists() else []
+        left = [folder for folder in found if not _alive(folder.name.partition("-")[0])]
         for folder in left:
             shutil.rmtree(folder, ignore_errors=True)
         return len(left)
+
+
+def _alive(pid: str) -> bool:
+    """Whether a process of this id runs; False for what is no id."""
+    if not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_rows(path: Path, rows: list[dict[str, Json]]) -> None:

@@ -6,9 +6,10 @@ become part of artifact keys.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,13 +83,14 @@ class Judgement:
 class Param:
     """A parameter that a method, suite or policy declares. ``None`` default means "not set".
 
-    ``choices`` empty means any value of the default's type.
+    ``choices`` empty means any value of the default's type; ``alias`` is another way to write it.
     """
 
     name: str
     default: Json
     doc: str
     choices: tuple[Json, ...] = ()
+    alias: Json = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,12 @@ class Cost:
 
 
 class Suite(Protocol):
-    """A benchmark suite: authored generator or adapter of real data."""
+    """A benchmark suite: authored generator or adapter of real data.
+
+    It may also have ``digest(options) -> str``, the hash of the files it reads, without which an
+    edited file goes unseen; ``metrics``, the names of its judge's parts; and ``extra_prompts``,
+    true where ``load`` takes an option of that name: train prompts beyond those of D, without logs.
+    """
 
     @property
     def name(self) -> str:
@@ -202,6 +209,71 @@ class Suite(Protocol):
 
     def judge(self, example: Example, text: str) -> Judgement:
         """Gold. Pure. Empty or unparseable text scores 0; never raises on text."""
+
+
+class Sampler(Protocol):
+    """A loaded policy that answers prompts."""
+
+    def sample(
+        self,
+        prompts: Sequence[tuple[str, str]],
+        draws: range,
+        sampling: Sampling,
+        seed: int,
+        purpose: str,
+    ) -> Sequence[Completion]:
+        """Draws of (example_id, prompt) pairs in (prompt, draw) order, keyed and pure."""
+
+
+class Policy(Protocol):
+    """A registered policy: ``capabilities`` and ``HasWeights`` say what it can do."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def options(self) -> tuple[Param, ...]: ...  # noqa: D102
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...  # noqa: D102
+
+    def fingerprint(self, options: Mapping[str, Json]) -> str:
+        """Hash of everything that decides its answers, the content of its files included."""
+
+    def load(self, options: Mapping[str, Json]) -> Any:
+        """A ``Sampler``; a policy with weights may give something richer."""
+
+
+@runtime_checkable
+class HasWeights(Protocol):
+    """A policy that is a Hugging Face folder: drawn by the fast sampler, trained, timed."""
+
+    def folder(self, options: Mapping[str, Json]) -> Path:
+        """The folder. Raises UserError where it cannot be loaded."""
+
+
+class Reward(Protocol):
+    """A reward by name. One that can be fitted (``reward_kinds.FittedReward``) may accept."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def doc(self) -> str: ...  # noqa: D102
+
+
+class Metric(Protocol):
+    """A number of one answer, a column of ``rows`` under its name."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def doc(self) -> str: ...  # noqa: D102
+    @property
+    def bounded(self) -> bool:
+        """Whether values lie in [0, 1], which the gate needs."""
+
+    def measure(self, example: Example, row: Mapping[str, Json]) -> float:
+        """Value for one row of ``rows``, NaN where it does not apply. Pure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class MethodLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One variant. ``params`` holds every parameter; ``explicit`` the names that were written."""
+    """One variant. ``params`` holds every parameter; ``explicit`` the names given a value."""
 
     id: str
     method: str
@@ -65,8 +65,9 @@ def resolve(
         for name, param in declared.items()
     }
     shown = method.identity(params)
+    written = frozenset(name for name, value in given.items() if value not in (None, "none"))
     named = {n: v for n, v in params.items() if n in shown or v != declared[n].default}
-    return Variant(format_id(method.name, named), method.name, params, frozenset(given))
+    return Variant(format_id(method.name, named), method.name, params, written)
 
 
 def parse_variant(text: str, methods: Registry[MethodLike]) -> Variant:
@@ -102,9 +103,8 @@ def expand(config: RunConfig, methods: Registry[MethodLike]) -> tuple[Variant, .
     for start in [found.get("sft"), primary]:
         for t in config.evaluation.temperatures if start is not None else ():
             assert start is not None
-            rung = resolve(
-                methods.get(start.method), {**_written(start), "temperature": t}, methods
-            )
+            written = {name: start.params[name] for name in start.explicit}
+            rung = resolve(methods.get(start.method), {**written, "temperature": t}, methods)
             found.setdefault(rung.id, rung)
             ordered.setdefault(rung.id)
     return tuple(found[i] for i in ordered)
@@ -203,10 +203,6 @@ def _unroll(spec: str | VariantSpec, methods: Registry[MethodLike]) -> Iterable[
     ]
 
 
-def _written(variant: Variant) -> dict[str, Json]:
-    return {name: variant.params[name] for name in variant.explicit}
-
-
 def _unknown_parameter(method: str, name: str, declared: Mapping[str, Param]) -> str:
     near = difflib.get_close_matches(name, declared, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -215,14 +211,17 @@ def _unknown_parameter(method: str, name: str, declared: Mapping[str, Param]) ->
 
 
 def _coerce(method: str, param: Param, value: Json, methods: Registry[MethodLike]) -> Json:
-    """The value as the parameter's type, by its default; an id inside in canonical form."""
+    """The value as the parameter's type, by its default; an id inside in canonical form.
+
+    An id is a text with brackets or, where the default says nothing, the name of a method.
+    """
     try:
         typed = coerce(param, value)
     except ValueError as error:
         raise ConfigError(f"method {method!r}, parameter {param.name!r}: {error}") from None
-    if isinstance(typed, str) and "[" in typed:
-        return parse_variant(typed, methods).id
-    return typed
+    if isinstance(typed, str) and ("[" in typed or (param.default is None and typed in methods)):
+        typed = parse_variant(typed, methods).id
+    return param.default if param.alias is not None and typed == param.alias else typed
 
 
 def coerce(param: Param, value: Json) -> Json:

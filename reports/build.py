@@ -99,7 +99,7 @@ def _warnings(found: Analysis) -> list[str]:
     words = []
     if m.get("status") != "complete":
         words.append(f"This run is {m.get('status')}: rows are missing and verdicts may change.")
-    if m.get("name") == "smoke":
+    if m.get("preset") == "smoke":
         words.append("Preset smoke checks the plumbing; its numbers prove nothing.")
     if any(v.oracle for v in found.variants.values()):
         words.append("Variants marked (oracle) accept by gold, which no user has: a ceiling.")

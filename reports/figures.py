@@ -103,7 +103,11 @@ def _quality(found: Analysis, s: SuiteAnalysis) -> Figure | None:
     return figure
 
 
-def _cost(found: Analysis, s: SuiteAnalysis) -> Figure | None:
+def cost_dots(found: Analysis, s: SuiteAnalysis) -> tuple[list[Dot], list[Dot]] | None:
+    """What the cost figure shows, by panel; None where a panel has no known cost.
+
+    A policy without weights has no FLOPs to serve, and half a figure would compare nothing.
+    """
     once, serve = [], []
     for c in s.costs:
         item = s.level(c.variant)
@@ -116,8 +120,15 @@ def _cost(found: Analysis, s: SuiteAnalysis) -> Figure | None:
             once.append(dot)
         if c.variant in {"base", "sft", s.primary} or (variant and variant.method == "best_of_n"):
             serve.append(Dot(label, c.serve_flops, dot.y, shade))
-    if not once:
+    known = [[d for d in dots if np.isfinite([d.x, d.y]).all()] for dots in (once, serve)]
+    return (known[0], known[1]) if all(known) else None
+
+
+def _cost(found: Analysis, s: SuiteAnalysis) -> Figure | None:
+    panels = cost_dots(found, s)
+    if panels is None:
         return None
+    once, serve = panels
     figure = Figure(figsize=(10.6, 3.9), layout="constrained")
     one, two = figure.subplots(1, 2)
     plots.cost(one, once, "FLOPs once, on top of SFT")

@@ -6,7 +6,7 @@ from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import Record, find
 from rsft_bench.reports.document import Block, Figure, Section, Table, Text
 from rsft_bench.reports.economics import BreakEven, Cost
-from rsft_bench.reports.figures import slug
+from rsft_bench.reports.figures import cost_dots, slug
 from rsft_bench.reports.formatting import (
     NA,
     big,
@@ -148,13 +148,12 @@ def economics(found: Analysis) -> Section:
     blocks: list[Block] = []
     for s in found.suites:
         name = place(found, s)
-        blocks.append(
-            Figure(
-                slug(s, "cost"),
+        if cost_dots(found, s) is not None:
+            text = (
                 f"{name}: pass rate against what a method costs once (left: sampling, scoring and "
-                "training on top of SFT) and on every request (right).",
+                "training on top of SFT) and on every request (right)."
             )
-        )
+            blocks.append(Figure(slug(s, "cost"), text))
         if s.curve:
             text = f"{name}: best-of-n by the proxy, with its 95 % band, beside RSFT's one answer."
             blocks.append(Figure(slug(s, "best_of_n"), text))

@@ -26,7 +26,7 @@ from rsft_bench.harness.types import (
     Split,
     SuiteData,
 )
-from rsft_bench.tasks.jsonl_rows import Row, columns, read_rows
+from rsft_bench.tasks.jsonl_rows import Row, columns, content_digest, read_rows
 from rsft_bench.tasks.splitting import allocate, served, spread
 
 OPTIONS = (
@@ -37,6 +37,7 @@ OPTIONS = (
     Param("reference_labels", [], "labels of answers that count as references; none means all"),
 )
 CROSSING = "cluster also in a later split"
+UNANSWERED = "train prompt without answers"
 _ARTICLES = frozenset({"a", "an", "the"})
 
 
@@ -45,7 +46,7 @@ class JSONLSuite:
     """Adapter of a JSON Lines file. The licence is the user's own and not known here."""
 
     name: str = "jsonl"
-    version: str = "1"
+    version: str = "2"
     licence: str = "LicenseRef-user-data"
     attribution: str = "the user's own file"
     requires: frozenset[Capability] = frozenset({"sampler"})
@@ -55,9 +56,17 @@ class JSONLSuite:
         "rsft_bench.tasks.jsonl_rows",
         "rsft_bench.tasks.splitting",
     )
+    metrics: tuple[str, ...] = ("facts", "f1")
+    extra_prompts: bool = True
+
+    def digest(self, options: Mapping[str, Json]) -> str:
+        """Hash of the file that ``load`` reads, its name aside. Raises as ``load``."""
+        return content_digest(Path(_settings(options)["path"]), "suite jsonl")
 
     def load(self, options: Mapping[str, Json], seed: int) -> SuiteData:
         """Examples and logs of the file ``options["path"]``; ``seed`` changes nothing.
+
+        Train prompts without answers are no part of D; ``extra_prompts`` of them join the pool.
 
         Raises:
             ConfigError: no path, or an option out of range.
@@ -73,7 +82,11 @@ class JSONLSuite:
                 f"clusters leave {', '.join(empty)} empty; add rows of other clusters"
             )
         limit = settings["limit"] or len(rows)
+        spare = [r for r in placed["train"] if not r.answers]
+        placed["train"] = [r for r in placed["train"] if r.answers]
         chosen = {s: _limited(placed[s], s, limit) for s in SPLITS}
+        extra = _limited(spare, "train", settings["extra_prompts"])
+        chosen["train"] += extra
         wanted = frozenset(settings["reference_labels"])
         examples = tuple(
             _example(r, s, wanted, float(settings["pass_f1"])) for s in SPLITS for r in chosen[s]
@@ -83,10 +96,12 @@ class JSONLSuite:
             for r in chosen["train"]
             for text, label in zip(r.answers, r.labels, strict=True)
         )
+        skipped = {CROSSING: dropped, UNANSWERED: len(spare) - len(extra)}
         report = {
             "n_records": len(rows),
-            "skipped": {CROSSING: dropped} if dropped else {},
-            **_report(examples, logs),
+            "skipped": {reason: n for reason, n in skipped.items() if n},
+            "extra_prompts": len(extra),
+            **_report(examples, logs, settings["extra_prompts"] - len(extra)),
         }
         return SuiteData(examples, logs, report)
 
@@ -133,7 +148,7 @@ def _words(text: str) -> list[str]:
 
 
 def _settings(options: Mapping[str, Json]) -> dict[str, Json]:
-    settings = {p.name: p.default for p in OPTIONS} | dict(options)
+    settings = {p.name: p.default for p in OPTIONS} | {"extra_prompts": 0} | dict(options)
     if not settings["path"]:
         raise ConfigError("suite jsonl needs `path`, a file: suites: [{name: jsonl, path: FILE}]")
     limit, bar = settings["limit"], settings["pass_f1"]
@@ -147,11 +162,14 @@ def _settings(options: Mapping[str, Json]) -> dict[str, Json]:
     return settings
 
 
-def _report(examples: Sequence[Example], logs: Sequence[Log]) -> dict[str, Json]:
+def _report(examples: Sequence[Example], logs: Sequence[Log], lacking: int) -> dict[str, Json]:
     unscored = sum(not e.facts["facts"] and not e.references for e in examples)
     warnings = {
         f"{unscored} examples have neither facts nor references: gold is NaN": unscored > 0,
         "no training answers in the file": not logs,
+        f"pool.extra_prompts asks for {lacking} more prompts without answers than the file has": (
+            lacking > 0
+        ),
     }
     return {
         "training_set": "fixed: intervals hold for this training set",

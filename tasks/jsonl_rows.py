@@ -5,6 +5,7 @@ Each fault is one DataError that names file, line and reason. Kernel imports onl
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -82,12 +83,7 @@ def read_rows(path: Path, names: Mapping[str, str]) -> list[Row]:
 
 def read_objects(path: Path, who: str) -> Iterator[tuple[str, dict[str, Json]]]:
     """Pairs ``("file:line", object)`` of a JSON Lines file. Raises DataError as ``read_rows``."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        reason = f"cannot read {str(path)!r}: {error.strerror}; check `path`"
-        raise DataError(f"{who}: {reason}") from error
-    for number, line in enumerate(raw.split(b"\n"), 1):
+    for number, line in enumerate(_read(path, who).split(b"\n"), 1):
         where = f"{path}:{number}"
         if not line.strip():
             continue
@@ -98,6 +94,19 @@ def read_objects(path: Path, who: str) -> Iterator[tuple[str, dict[str, Json]]]:
         if not isinstance(record, dict):
             raise DataError(f"{where}: expected an object, found {type(record).__name__}")
         yield where, record
+
+
+def content_digest(path: Path, who: str) -> str:
+    """SHA-256 (hex) of a file. Raises DataError where it cannot be read."""
+    return hashlib.sha256(_read(path, who)).hexdigest()
+
+
+def _read(path: Path, who: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = f"cannot read {str(path)!r}: {error.strerror}; check `path`"
+        raise DataError(f"{who}: {reason}") from error
 
 
 def agent_prompt(text: str) -> str:

@@ -26,12 +26,12 @@ from rsft_bench.harness.types import (
     Split,
     SuiteData,
 )
-from rsft_bench.tasks.sgd_format import read_folder
+from rsft_bench.tasks.sgd_format import dialogue_files, read_folder
 from rsft_bench.tasks.sgd_logs import DEFAULT_MIXTURE, draw_logs, mixture, spellings
 from rsft_bench.tasks.sgd_splits import Placed, place
 from rsft_bench.tasks.sgd_turns import MAX_PROMPT_CHARS, AskedTurn, Rivals, asked_turns, find_rivals
 from rsft_bench.tasks.sgd_values import claims, locate, tokens
-from rsft_bench.tasks.splitting import spread
+from rsft_bench.tasks.splitting import files_digest, spread
 
 # Prompts that a rerun by the engineer would redraw; the other splits are fixed.
 REDRAWN: tuple[Split, ...] = ("train", "proxy_label")
@@ -72,6 +72,12 @@ class SGDSuite:
     requires: frozenset[Capability] = frozenset({"sampler"})
     options: tuple[Param, ...] = OPTIONS
     code: tuple[str, ...] = CODE
+    metrics: tuple[str, ...] = ("facts", "missing", "invented", "harm_forbidden", "requests_asked")
+
+    def digest(self, options: Mapping[str, Json]) -> str:
+        """Hash of the dialogue files that ``load`` reads. Raises as ``load`` for what is absent."""
+        folder = Path(_settings(options)["path"])
+        return files_digest(folder, [file for file, _ in dialogue_files(folder)])
 
     def load(self, options: Mapping[str, Json], seed: int) -> SuiteData:
         """Examples and logs of the folder ``options["path"]``.

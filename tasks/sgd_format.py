@@ -74,10 +74,27 @@ class Corpus(NamedTuple):
 
 
 def read_folder(path: Path) -> Corpus:
-    """Read every ``dialogues_*.json`` under train/, dev/, test/, or else in the folder itself.
+    """Read every file of ``dialogue_files``.
 
     Raises:
         DataError: no such folder, no matching file, or a malformed file (first fault found).
+    """
+    files = dialogue_files(path)
+    found: dict[tuple[Split, str], Dialogue] = {}
+    for file, side in files:
+        for dialogue in _read_file(file, side):
+            key = (side, dialogue.dialogue_id)
+            if key in found:
+                raise DataError(f"{file}: dialogue {dialogue.dialogue_id!r} occurs twice")
+            found[key] = dialogue
+    return Corpus(tuple(found.values()), len(files))
+
+
+def dialogue_files(path: Path) -> list[tuple[Path, Split]]:
+    """Every ``dialogues_*.json`` under train/, dev/, test/, or else in the folder itself.
+
+    Raises:
+        DataError: no such folder, or no matching file.
     """
     if not path.is_dir():
         raise DataError(
@@ -91,14 +108,7 @@ def read_folder(path: Path) -> Corpus:
             f"suite sgd: no {PATTERN} in {str(path)!r} or its train/, dev/, test/ folders; "
             "set `path` to the folder that holds them"
         )
-    found: dict[tuple[Split, str], Dialogue] = {}
-    for file, side in files:
-        for dialogue in _read_file(file, side):
-            key = (side, dialogue.dialogue_id)
-            if key in found:
-                raise DataError(f"{file}: dialogue {dialogue.dialogue_id!r} occurs twice")
-            found[key] = dialogue
-    return Corpus(tuple(found.values()), len(files))
+    return files
 
 
 def _files(folder: Path) -> list[Path]:

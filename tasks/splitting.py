@@ -1,15 +1,20 @@
 """Splits of real data: which side serves which split, keyed allocation, even draws over clusters.
 
+And the hash of the files they are made from.
+
 Shared by the adapters of real data. Everything here depends on hashes of names alone, so that the
 same files give the same splits on any machine. Kernel imports only.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
+from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.seeding import keyed_unit
 from rsft_bench.harness.types import SPLITS, Split
 
@@ -86,6 +91,19 @@ def spread(
         for place, (_, i) in enumerate(sorted(queue))
     ]
     return [items[i] for i in sorted(i for _, _, i in sorted(turns)[:limit])]
+
+
+def files_digest(folder: Path, files: Iterable[Path]) -> str:
+    """SHA-256 (hex) over names below ``folder`` and contents. Raises DataError on an unreadable."""
+    h = hashlib.sha256()
+    for file in sorted(files):
+        try:
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise DataError(f"cannot read {str(file)!r}: {error.strerror}; check `path`") from error
+        h.update(f"{file.relative_to(folder).as_posix()}\n{content}\n".encode())
+    return h.hexdigest()
 
 
 def _at(position: float, targets: Sequence[Split]) -> Split:

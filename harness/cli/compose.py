@@ -9,19 +9,6 @@ from typing import Any
 from rsft_bench.harness.catalog import Catalog
 from rsft_bench.harness.types import Json, Param
 
-REWARDS: Mapping[str, str] = {
-    "proxy": "logistic regression on text and record agreement, fitted on gold labels per seed",
-    "gold": "the suite's own judge; accepts only where a variant says oracle: true",
-}
-METRICS: Mapping[str, str] = {
-    "gold_pass": "share of answers that pass every hard check of the suite; blocks in the gate",
-    "gold": "mean graded gold score in [0, 1]",
-    "proxy": "mean proxy reward in (0, 1)",
-    "tokens_out": "answer tokens, the stop token included",
-    "logprob": "sum over answer tokens and stop, nats, temperature 1",
-    "latency_s": "seconds to serve one request, by serve nodes only",
-}
-
 
 def catalog() -> Catalog:
     """The registries of this installation, third-party entry points included."""
@@ -50,10 +37,7 @@ def describe(kind: str) -> list[dict[str, Json]]:
         from rsft_bench.harness.presets import DESCRIPTIONS
 
         return [_entry(name, text, ()) for name, text in DESCRIPTIONS.items()]
-    if kind in ("rewards", "metrics"):
-        table = REWARDS if kind == "rewards" else METRICS
-        return [_entry(name, text, ()) for name, text in table.items()]
-    singular = {"suites": "suite", "methods": "method", "policies": "policy", "rules": "rule"}[kind]
+    singular = "policy" if kind == "policies" else kind.removesuffix("s")
     return [_described(item) for item in catalog().registry(singular)]
 
 

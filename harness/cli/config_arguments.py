@@ -41,7 +41,7 @@ def read_config(args: argparse.Namespace) -> Source:
         preset_name=args.preset,
         sets=args.set,
         overrides={} if args.seeds is None else {"seeds": parse_seeds(args.seeds)},
-        limit=env_int(args.limit, "LIMIT", 1),
+        limit=args.limit,
     )
 
 

@@ -28,6 +28,8 @@ PACKAGES = (
 KNOWN_ENV = (
     "CACHE_DIR",
     "EXECUTOR",
+    "FRESH",
+    "JSON",
     "LIMIT",
     "NO_PROGRESS",
     "OUT",

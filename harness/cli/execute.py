@@ -34,7 +34,14 @@ def run_and_report(
 
     source = as_source(config)
     folder = Path(out) if out is not None else default_folder(source)
-    runner.run(source.config, compose.catalog(), folder, workers=workers, fresh=fresh)
+    runner.run(
+        source.config,
+        compose.catalog(),
+        folder,
+        workers=workers,
+        fresh=fresh,
+        preset=source.preset,
+    )
     publish(folder)
     return folder
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from rsft_bench.harness.cli.parser import Parser, flags, parse
+from rsft_bench.harness.cli.parser import Parser, env_true, flags, parse
 from rsft_bench.harness.errors import BenchError, InfrastructureError, UserError, disk_full
 
 EXIT_UNFORESEEN = 4
@@ -56,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _read(list(sys.argv[1:] if argv is None else argv))
         if args is None:
             return 0
+        if hasattr(args, "json"):
+            args.json = env_true(args.json, "JSON")
         run: Callable[[argparse.Namespace], int] = args.run
         code = run(args)
         sys.stdout.flush()

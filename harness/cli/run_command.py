@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder itself")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--resume", action="store_true", help="go on where a run stopped (default)")
-    mode.add_argument("--fresh", action="store_true", help="ignore the store; deletes nothing")
+    mode.add_argument(
+        "--fresh", action="store_true", help="use nothing stored by other runs; deletes nothing"
+    )
     parser.add_argument("--executor", choices=EXECUTORS, help="where workers run")
     parser.add_argument("--quiet", action="store_true", help="no progress, no table")
     parser.add_argument("--no-progress", action="store_true", help="plain lines instead of bars")
@@ -45,31 +47,34 @@ def run(args: argparse.Namespace) -> int:
     env_choice(args.executor, "EXECUTOR", EXECUTORS)
     quiet = env_true(args.quiet, "QUIET")
     bars = not env_true(args.no_progress, "NO_PROGRESS")
+    fresh = args.fresh or (not args.resume and env_true(False, "FRESH"))
     with console.watching(quiet, bars) as progress:
         outcome = runner.run(
             source.config,
             compose.catalog(),
             out,
             workers=read_workers(args),
-            fresh=args.fresh,
+            fresh=fresh,
+            preset=source.preset,
             progress=progress,
         )
     execute.publish(outcome.path)
     if args.json:
         console.print_json(_summary(outcome))
     elif not quiet:
-        print_outcome(outcome, smoke=source.stem == "smoke")
+        print_outcome(outcome)
     if outcome.status != "complete":
         raise PartialRunError(f"{outcome.path}: the run is {outcome.status}; rerun to go on")
     return 0
 
 
-def print_outcome(outcome: RunOutcome, smoke: bool) -> None:
+def print_outcome(outcome: RunOutcome) -> None:
     """The table, its footnotes and where the report lies."""
     from rsft_bench.harness.cli import console, execute
+    from rsft_bench.harness.runfolder import RunFolder
 
     print_terminal(execute.table(outcome.path))
-    if smoke:
+    if RunFolder(outcome.path).manifest().get("preset") == "smoke":
         console.say("Preset smoke checks the plumbing; its numbers prove nothing.")
     how = "nothing to do, already complete" if outcome.reused else f"{outcome.wall_s:.0f} s"
     console.say(f"run: {outcome.path} ({how})")

@@ -37,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     example = _find(examples, args.example, args.suite)
     rows = folder.rows()
-    seed = int(rows["seed"].min()) if args.seed is None else args.seed
+    seeds = sorted({int(s) for s in rows["seed"]})
+    seed = seeds[0] if args.seed is None else _known_seed(args.seed, seeds)
     here = (rows["suite"] == example["suite"]) & (rows["example_id"] == example["example_id"])
     answers = rows[here & (rows["seed"] == seed)]
     if args.variant:
@@ -64,6 +65,17 @@ def run(args: argparse.Namespace) -> int:
         ("variant", "draw", "gold", "proxy", "weight", f"answer, seed {seed}"), table
     )
     return 0
+
+
+def _known_seed(seed: int, seeds: list[int]) -> int:
+    """The seed, where the run has it. Raises UserError."""
+    from rsft_bench.harness.errors import UserError
+
+    if seed not in seeds:
+        raise UserError(
+            f"--seed {seed} is not in this run; the run has: {', '.join(map(str, seeds))}"
+        )
+    return seed
 
 
 def _find(examples: Any, example_id: str, suite: str | None) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from rsft_bench.harness.policies.causal_lm import CAUSAL_LM, NANO_1, CausalLMPolicy
-from rsft_bench.harness.policies.recorded import RECORDED, RecordedAnswers
+from rsft_bench.harness.policies.causal_lm import CAUSAL_LM, NANO_1
+from rsft_bench.harness.policies.recorded import RECORDED
 from rsft_bench.harness.registry import Registry
+from rsft_bench.harness.types import Policy
 
-PolicyKind = CausalLMPolicy | RecordedAnswers
-
-POLICIES: Registry[PolicyKind] = Registry(
+POLICIES: Registry[Policy] = Registry(
     "policy", [NANO_1, CAUSAL_LM, RECORDED], group="rsft_bench.policies"
 )

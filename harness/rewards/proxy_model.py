@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rsft_bench.harness.errors import DataError
+from rsft_bench.harness.metering.formulas import proxy_score_flops
 from rsft_bench.harness.rewards.features import (
     KnownValues,
     agreement,
@@ -101,6 +102,10 @@ class ProxyReward:
         distinct = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
         probability = self.probability(self.linear(*zip(*distinct, strict=True)))
         return probability[[distinct[pair] for pair in pairs]]
+
+    def flops(self, answers: int) -> float:
+        """FLOPs of scoring so many answers of average length."""
+        return proxy_score_flops(answers, self.n_features)
 
     def linear(self, prompts: Sequence[str], texts: Sequence[str]) -> FloatArray:
         """Uncalibrated score, shape (n,)."""

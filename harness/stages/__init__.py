@@ -20,11 +20,17 @@ _SAMPLER = (
     "rsft_bench.harness.sampling",
     "rsft_bench.harness.seeding",
     "rsft_bench.harness.policies.language_model",
-    "rsft_bench.harness.policies.recorded",
+    "rsft_bench.harness.metering.formulas",
 )
 _TORCH = ("torch", "transformers.models.llama.modeling_llama")
 _SKLEARN = ("sklearn.linear_model", "sklearn.feature_extraction.text")
-_PROXY = ("rsft_bench.harness.rewards",)
+_POLICIES = "rsft_bench.harness.policies"
+_PROXY = (
+    "rsft_bench.harness.rewards",
+    "rsft_bench.harness.metering.formulas",
+    "rsft_bench.harness.seeding",
+    "rsft_bench.harness.statistics.selection",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ class Stage:
 STAGES: Mapping[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("data", (f"{_HERE}.data",)),
+        Stage("data", (f"{_HERE}.data", "rsft_bench.harness.seeding")),
         Stage("trainset", (f"{_HERE}.trainset",)),
         Stage("base", (f"{_HERE}.base",)),
         Stage(
@@ -91,14 +97,10 @@ STAGES: Mapping[str, Stage] = {
             _TORCH,
         ),
         Stage("checkpoint", (f"{_HERE}.checkpoint",)),
-        Stage(
-            "sample",
-            (f"{_HERE}.sample", *_SAMPLER, "rsft_bench.harness.metering.formulas"),
-            _TORCH,
-        ),
-        Stage("score", (f"{_HERE}.score", *_PROXY), _SKLEARN),
-        Stage("proxy", (f"{_HERE}.proxy", "rsft_bench.harness.seeding", *_PROXY), _SKLEARN),
-        Stage("select", (f"{_HERE}.select",)),
+        Stage("sample", (f"{_HERE}.sample", *_SAMPLER), _TORCH),
+        Stage("score", (f"{_HERE}.score", f"{_POLICIES}.shape", *_PROXY), _SKLEARN),
+        Stage("proxy", (f"{_HERE}.proxy", *_PROXY), _SKLEARN),
+        Stage("select", (f"{_HERE}.select", "rsft_bench.harness.seeding")),
         Stage("serve", (f"{_HERE}.serve", *_SAMPLER, *_PROXY), _TORCH),
     )
 }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from rsft_bench.harness.catalog import Catalog
+from rsft_bench.harness.reward_kinds import Scorer
 from rsft_bench.harness.stages import Outcome, Work
-from rsft_bench.harness.types import Json
+from rsft_bench.harness.types import HasWeights, Sampler
 
 
 def run(work: Work) -> Outcome:
@@ -26,8 +28,21 @@ def weights_folder(artifact: Path) -> Path:
     return Path(json.loads((artifact / "policy.json").read_text())["options"]["path"])
 
 
-def recorded(artifact: Path) -> dict[str, Json] | None:
-    """Options of the recorded answers that the artifact stands for; None where it has weights."""
+def sampler(artifact: Path, catalog: Catalog) -> Sampler | None:
+    """The policy that answers for the artifact by itself; None where it is a folder of weights."""
     path = artifact / "policy.json"
-    policy = json.loads(path.read_text()) if path.exists() else {}
-    return policy["options"] if policy.get("policy") == "recorded" else None
+    if not path.exists():
+        return None
+    policy = json.loads(path.read_text())
+    kind = catalog.registry("policy").get(policy["policy"])
+    if isinstance(kind, HasWeights):
+        return None
+    loaded: Sampler = kind.load(policy["options"])
+    return loaded
+
+
+def scorer(artifact: Path, catalog: Catalog) -> Scorer:
+    """The reward of a ``proxy`` artifact, ready to score."""
+    name = json.loads((artifact / "reward.json").read_text())["name"]
+    loaded: Scorer = catalog.registry("reward").get(name).load(artifact / "proxy")
+    return loaded

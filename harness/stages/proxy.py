@@ -1,9 +1,8 @@
-"""Stage ``proxy``: the learned reward, trained on gold-labelled answers of its own prompts."""
+"""Stage ``proxy``: the reward that accepts, trained on gold-labelled answers of its own prompts."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 import numpy as np
 
@@ -11,19 +10,28 @@ from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.stages import Outcome, Work, read_all
 from rsft_bench.harness.stages.data import read_examples
 from rsft_bench.harness.store import write_rows
+from rsft_bench.harness.types import Json
+
+#: What a report says of a reward that was not measured on held-out answers.
+UNKNOWN: dict[str, Json] = {
+    "n_held_out": 0,
+    "auc": None,
+    "brier": None,
+    "precision": None,
+    "reliability": [],
+    "notes": [],
+}
 
 
 def run(work: Work) -> Outcome:
-    """Fit the proxy reward on labelled answers. params: n_label, seed.
+    """Fit the reward on labelled answers. params: reward (its name), n_label, seed.
 
     Inputs: data, samples (of ``proxy_label`` prompts), scores (their gold).
     Answers are labelled draw by draw over all prompts until ``n_label`` is spent. Files: proxy/,
-    proxy.json (report), rows.jsonl (the labelled answers that passed, as a training set). Cost:
-    tokens of the labelled answers, FLOPs of the fit and of scoring the held-out fifth.
+    reward.json (name), proxy.json (report), rows.jsonl (the labelled answers that passed, as a
+    training set). Cost: tokens of the labelled answers, FLOPs of the fit and of scoring the
+    held-out fifth.
     """
-    from rsft_bench.harness.metering.formulas import proxy_fit_flops, proxy_score_flops
-    from rsft_bench.harness.rewards.proxy import fit_proxy
-
     n_label, seed = work.params["n_label"], work.params["seed"]
     examples = {e.example_id: e for e in read_examples(work.inputs["data"][0])}
     samples = read_all(work, "samples")
@@ -37,11 +45,16 @@ def run(work: Work) -> Outcome:
     asked = [examples[row["example_id"]] for row, _ in pairs]
     labels = np.array([score["gold_pass"] for _, score in pairs], dtype=bool)
     texts = [row["text"] for row, _ in pairs]
-    proxy, report = fit_proxy(
-        [e.prompt for e in asked], texts, labels, [e.cluster for e in asked], seed
+    name = work.params["reward"]
+    reward, report = (
+        work.catalog.registry("reward")
+        .get(name)
+        .fit([e.prompt for e in asked], texts, labels, [e.cluster for e in asked], seed)
     )
-    proxy.save(work.out / "proxy")
-    (work.out / "proxy.json").write_text(json.dumps(asdict(report), sort_keys=True))
+    reward.save(work.out / "proxy")
+    (work.out / "reward.json").write_text(json.dumps({"name": name}))
+    known = {"n_label": n_label, "positive_share": float(labels.mean())}
+    (work.out / "proxy.json").write_text(json.dumps({**UNKNOWN, **known, **report}, sort_keys=True))
     passed = [
         {"example_id": e.example_id, "prompt": e.prompt, "draw": row["draw"], "text": row["text"]}
         | {"count": 1}
@@ -49,9 +62,8 @@ def run(work: Work) -> Outcome:
         if good
     ]
     write_rows(work.out / "rows.jsonl", passed)
-    fitted_on = report.n_label - report.n_held_out
+    held_out = int(report.get("n_held_out", 0))
     return Outcome(
         tokens=sum(row["tokens_out"] for row, _ in pairs),
-        flops=proxy_fit_flops(fitted_on, proxy.n_features, report.iterations)
-        + proxy_score_flops(report.n_held_out, proxy.n_features),
+        flops=float(report.get("fit_flops", 0.0)) + reward.flops(held_out),
     )

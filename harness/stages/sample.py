@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from rsft_bench.harness.stages import Outcome, Work
-from rsft_bench.harness.stages.base import recorded, weights_folder
+from rsft_bench.harness.stages.base import sampler, weights_folder
 from rsft_bench.harness.store import write_rows
 from rsft_bench.harness.types import Completion, Sampling
 
@@ -20,10 +20,10 @@ def run(work: Work) -> Outcome:
     draws = range(*params["draws"])
     sampling = Sampling(**params["sampling"])
     artifact = work.inputs["policy"][0]
-    options = recorded(artifact)
-    if options is not None:
-        kind = work.catalog.registry("policy").get("recorded")
-        rows, flops = kind.load(options).sample(prompts, draws), 0.0
+    policy = sampler(artifact, work.catalog)
+    if policy is not None:
+        answered = policy.sample(prompts, draws, sampling, params["seed"], params["purpose"])
+        rows, flops = list(answered), 0.0
     else:
         rows, flops = _draw(work, prompts, draws, sampling)
     write_rows(work.out / "rows.jsonl", [asdict(row) for row in rows])

@@ -6,7 +6,7 @@ import hashlib
 
 from rsft_bench.harness.policies.shape import answer_tokens
 from rsft_bench.harness.stages import Outcome, Work, read_all
-from rsft_bench.harness.stages.base import weights_folder
+from rsft_bench.harness.stages.base import scorer, weights_folder
 from rsft_bench.harness.stages.data import read_examples
 from rsft_bench.harness.store import write_rows
 from rsft_bench.harness.types import Json
@@ -31,14 +31,11 @@ def run(work: Work) -> Outcome:
     proxies = [float("nan")] * len(samples)
     flops = 0.0
     if work.inputs.get("proxy"):
-        from rsft_bench.harness.metering.formulas import proxy_score_flops
-        from rsft_bench.harness.rewards.proxy import ProxyReward
-
-        proxy = ProxyReward.load(work.inputs["proxy"][0] / "proxy")
+        proxy = scorer(work.inputs["proxy"][0], work.catalog)
         prompts = [examples[row["example_id"]].prompt for row in samples]
         texts = [row["text"] for row in samples]
         proxies = [float(p) for p in proxy.score(prompts, texts)]
-        flops = proxy_score_flops(len(texts), proxy.n_features)
+        flops = proxy.flops(len(texts))
     rows, judged = [], {}
     for row, score in zip(samples, proxies, strict=True):
         at = (row["example_id"], row["text"])

@@ -6,19 +6,18 @@ Runs alone after everything else. Timings are this machine's, so its fingerprint
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rsft_bench.harness.stages import Outcome, Work
-from rsft_bench.harness.stages.base import weights_folder
+from rsft_bench.harness.stages.base import scorer, weights_folder
 from rsft_bench.harness.store import write_rows
 from rsft_bench.harness.types import Json, Sampling
 
 if TYPE_CHECKING:
     from rsft_bench.harness.policies.language_model import LanguageModel
-    from rsft_bench.harness.rewards.proxy import ProxyReward
+    from rsft_bench.harness.reward_kinds import Scorer
     from rsft_bench.harness.sampling.llama import LlamaWeights
 
 WARM_UP_PROMPTS = 2
@@ -38,7 +37,8 @@ def run(work: Work) -> Outcome:
 
     models = [load(weights_folder(folder)) for folder in work.inputs["policies"]]
     packed = [prepare(lm) for lm in models]
-    proxy = _proxy(work.inputs.get("proxy", []))
+    rewards = work.inputs.get("proxy", [])
+    proxy = scorer(rewards[0], work.catalog) if rewards else None
     entries = work.params["entries"]
     prompts = [(example_id, prompt) for example_id, prompt in work.params["prompts"]]
     rows = []
@@ -57,22 +57,14 @@ def run(work: Work) -> Outcome:
     )
 
 
-def _proxy(folders: list[Path]) -> ProxyReward | None:
-    if not folders:
-        return None
-    from rsft_bench.harness.rewards.proxy import ProxyReward
-
-    return ProxyReward.load(folders[0] / "proxy")
-
-
 def _serve(
     model: tuple[LanguageModel, LlamaWeights | None],
-    proxy: ProxyReward | None,
+    proxy: Scorer | None,
     request: tuple[str, str],
     entry: Json,
     params: Json,
 ) -> dict[str, Json]:
-    from rsft_bench.harness.metering.formulas import proxy_score_flops, sample_flops
+    from rsft_bench.harness.metering.formulas import sample_flops
     from rsft_bench.harness.sampling import sample
 
     lm, packed = model
@@ -90,7 +82,7 @@ def _serve(
         lm.model.config.to_dict(), rows[0].tokens_in, tokens, shared_by=len(tokens)
     )
     if judge is not None:
-        flops += proxy_score_flops(len(rows), judge.n_features)
+        flops += judge.flops(len(rows))
     return {
         "variant": entry["variant"],
         "example_id": request[0],

@@ -24,11 +24,12 @@ MAX_COUNT = 20_000
 
 @dataclass(frozen=True, slots=True)
 class AuthoredOptions:
-    """Checked options. ``counts`` already respects ``limit``."""
+    """Checked options. ``counts`` already respects ``limit``; ``extra_prompts`` come on top."""
 
     counts: Mapping[Split, int]
     logs_per_prompt: int
     mixture: Mapping[str, float]
+    extra_prompts: int
 
 
 def _integer(suite: str, name: str, value: Json, least: int) -> int:
@@ -58,7 +59,7 @@ def read_options(suite: str, options: Mapping[str, Json]) -> AuthoredOptions:
     Raises:
         ConfigError: an unknown name or a value outside the allowed set, in one line.
     """
-    known = {p.name: p.default for p in OPTIONS}
+    known = {p.name: p.default for p in OPTIONS} | {"extra_prompts": 0}
     for name in options:
         if name not in known:
             raise ConfigError(
@@ -72,4 +73,5 @@ def read_options(suite: str, options: Mapping[str, Json]) -> AuthoredOptions:
         s: min(cap, _integer(suite, f"n_{s}", given[f"n_{s}"], 1)) for s in splits
     }
     logs = _integer(suite, "logs_per_prompt", given["logs_per_prompt"], 1)
-    return AuthoredOptions(counts, logs, _mixture(suite, given["mixture"]))
+    extra = _integer(suite, "extra_prompts", given["extra_prompts"], 0)
+    return AuthoredOptions(counts, logs, _mixture(suite, given["mixture"]), extra)

@@ -19,7 +19,7 @@ from rsft_bench.harness.types import (
 )
 from rsft_bench.tasks.authored.bank import load_bank
 from rsft_bench.tasks.authored.build import build_logs, build_split, delexicalised
-from rsft_bench.tasks.authored.judge import judge_answer
+from rsft_bench.tasks.authored.judge import PARTS, judge_answer
 from rsft_bench.tasks.authored.options import OPTIONS, read_options
 
 _ENGINE = tuple(
@@ -43,6 +43,8 @@ class AuthoredSuite:
     attribution: str = "written for rsft-bench; no customer data"
     requires: frozenset[Capability] = frozenset(("sampler",))
     options: tuple[Param, ...] = OPTIONS
+    metrics: tuple[str, ...] = PARTS
+    extra_prompts: bool = True
 
     @property
     def version(self) -> str:
@@ -65,13 +67,19 @@ class AuthoredSuite:
         examples: list[Example] = []
         logs: list[Log] = []
         for split in SPLITS:
-            built, values = build_split(bank, split, chosen.counts[split], seed)
+            # Extra prompts go on where the prompts of D end, and have no logs.
+            n = chosen.counts[split]
+            count = n + (chosen.extra_prompts if split == "train" else 0)
+            built, values = build_split(bank, split, count, seed)
             examples += built
             if split == "train":
-                logs = build_logs(bank, built, values, chosen.logs_per_prompt, chosen.mixture, seed)
+                logs = build_logs(
+                    bank, built[:n], values[:n], chosen.logs_per_prompt, chosen.mixture, seed
+                )
         report: dict[str, Json] = {
             "kind": "authored",
             "splits": dict(chosen.counts),
+            "extra_prompts": chosen.extra_prompts,
             "clusters": {s: len({e.cluster for e in examples if e.split == s}) for s in SPLITS},
             "mixture": dict(chosen.mixture),
             "qualities": dict(sorted(Counter(log.quality for log in logs).items())),

@@ -91,6 +91,12 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         (["plan", "--set", "variants=[rsfd]", "--set", "primary=null"], "Did you mean 'rsft'"),
         (["plan", "--set", "policies=[nano-2]"], "Did you mean 'nano-1'"),
         (["run", "--seeds", "4-1"], "rising range"),
+        (["plan", "--set", "gate.metrics=[gold_pss]"], "Did you mean 'gold_pass'"),
+        (["plan", "--set", "gate.metrics=[harm_forbiden]"], "Did you mean 'harm_forbidden'"),
+        (["plan", "--set", "gate.metrics=[tokens_out]"], "cannot block"),
+        (["plan", "--set", "gate.variants=[sfft]"], "Did you mean 'sft'"),
+        (["plan", "--set", "reward.name=prxy"], "Did you mean 'proxy'"),
+        (["plan", "--set", "reward.name=gold"], "oracle: true"),
         (["validate", "nothing"], "unknown suite"),
         (["validate", "sgd", "--path", "/no/such"], "/no/such"),
         (["report", "/no/such"], "no run folder"),
@@ -178,6 +184,36 @@ def test_the_environment_mirrors_flags(
     monkeypatch.setenv("RSFT_BENCH_WORKERS", "lots")
     assert main(["run"]) == 2
     assert "RSFT_BENCH_WORKERS" in capsys.readouterr().err
+    monkeypatch.setenv("RSFT_BENCH_LIMIT", "few")
+    assert main(["run", "--workers", "1"]) == 2
+    assert "RSFT_BENCH_LIMIT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["here", "here/below"])
+def test_a_file_as_run_folder_is_bad_usage(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "here").write_text("mine")
+    assert main(["run", "--preset", "smoke", "--out", str(tmp_path / file), "--quiet"]) == 2
+    assert "choose another --out" in error_of(capsys)
+    assert (tmp_path / "here").read_text() == "mine"
+
+
+def test_the_executor_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rsft_bench.harness import runner
+
+    def enough(*args: object, **kwargs: object) -> None:
+        raise NotComparableError("as far as the runner")
+
+    monkeypatch.setattr(runner, "run", enough)
+    argv = ["run", "--preset", "smoke", "--out", str(tmp_path / "o"), "--quiet"]
+    monkeypatch.setenv("RSFT_BENCH_EXECUTOR", "cloud")
+    assert main(argv) == 2
+    assert "allowed are local" in error_of(capsys)
+    monkeypatch.setenv("RSFT_BENCH_EXECUTOR", "local")
+    assert main(argv) == 3
 
 
 def test_sigterm_is_143(tmp_path: Path) -> None:

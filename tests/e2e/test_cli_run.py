@@ -8,12 +8,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from synthetic_run import write_synthetic_run
 
 from rsft_bench import api
 from rsft_bench.harness.cli import main
+from rsft_bench.harness.errors import UserError
+from rsft_bench.harness.runfolder import RunFolder
 
 ARGMAX = "rsft[accept=argmax,k=2,lambda=1]"
 
@@ -120,6 +124,118 @@ def test_export_writes_a_loadable_model(world: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.slow
+def test_a_fresh_run_can_be_exported_listed_and_pruned(
+    world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a store of its own, so that pruning leaves the other tests' run alone."""
+    monkeypatch.setenv("RSFT_BENCH_CACHE_DIR", str(world / "second"))
+    argv = ["run", "mine.yaml", "--out", "again", "--fresh", "--workers", "0", "--quiet"]
+    assert main(argv) == 0
+    assert main(["cache", "list", "--json"]) == 0
+    stages = json.loads(capsys.readouterr().out)["stages"]
+    # Two seeds: sft, sft_more and one rsft arm each; one model they start from.
+    assert (stages["fit"]["artifacts"], stages["base"]["artifacts"]) == (6, 1)
+    assert main(["export", "again", "--variant", "primary", "--to", "fresh-model"]) == 0
+    assert (world / "fresh-model" / "model.safetensors").exists()
+    capsys.readouterr()
+    assert main(["cache", "prune", "--older-than", "0"]) == 0
+    made = sum(s["artifacts"] for s in stages.values())
+    assert f"deleted {made} artifacts" in capsys.readouterr().out
+    assert main(["cache", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stages"] == {}
+    assert main(["export", "again", "--variant", "primary", "--to", "gone"]) == 2
+    assert "no longer holds" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_python_interface_runs_and_loads(world: Path) -> None:
+    """The same config as a mapping: a run folder of its own, equal rows, complete on a rerun."""
+    config = json.loads((world / "mine.yaml").read_text())
+    made = api.run(config, out=world / "by-api", workers=0)
+    assert made.path == world / "by-api"
+    assert (made.path / "report.html").exists()
+    manifest = api.load(made.path).manifest()
+    assert (manifest["status"], manifest["preset"]) == ("complete", None)
+    both = [r.drop(columns="latency_s") for r in (made.rows(), api.load(world / "out").rows())]
+    pd.testing.assert_frame_equal(*both)
+    before = (made.path / "manifest.json").read_bytes()
+    assert api.run(config, out=made.path, workers=0).path == made.path
+    assert (made.path / "manifest.json").read_bytes() == before
+    with pytest.raises(UserError, match="first difference: training"):
+        api.run({**config, "training": {"steps": 9}}, out=made.path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("begin", ["preset: smoke", "flag"])
+def test_smoke_says_that_it_proves_nothing(
+    world: Path, begin: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the folder and the file are called, and again on a rerun and in the report."""
+    config = json.loads((world / "mine.yaml").read_text())
+    config |= {"variants": ["base"], "primary": None, "seeds": [0]}
+    if begin != "flag":
+        config = {"preset": "smoke", **config}
+    (world / "tiny.yaml").write_text(json.dumps(config))
+    argv = ["run", "tiny.yaml", "--out", f"tiny-{begin[:4]}", "--workers", "0", "--no-progress"]
+    argv += ["--preset", "smoke"] if begin == "flag" else []
+    for _ in range(2):
+        assert main(argv) == 0
+        assert "prove nothing" in capsys.readouterr().out
+    assert "prove nothing" in (world / argv[3] / "report.md").read_text()
+    manifest = json.loads((world / argv[3] / "manifest.json").read_text())
+    assert manifest["preset"] == "smoke"
+    assert "preset" not in manifest["config"]
+
+
+@pytest.mark.slow
+def test_a_seed_that_was_not_run_is_refused(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", "out"]) == 0
+    example = capsys.readouterr().out.split()[1]
+    assert main(["show", "out", "--example", example, "--seed", "1"]) == 0
+    assert main(["show", "out", "--example", example, "--seed", "99"]) == 2
+    assert "the run has: 0, 1" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_json_by_environment(
+    world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RSFT_BENCH_JSON", "1")
+    assert main(["run", "mine.yaml", "--out", "out"]) == 0
+    assert json.loads(capsys.readouterr().out)["reused"] is True
+
+
+@pytest.mark.slow
+def test_quiet_and_plain_progress_by_environment(
+    world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rsft_bench.harness.cli import console
+
+    seen: list[tuple[bool, bool]] = []
+    watching = console.watching
+
+    def watch(quiet: bool, bars: bool) -> Any:
+        seen.append((quiet, bars))
+        return watching(quiet, bars)
+
+    monkeypatch.setattr(console, "watching", watch)
+    argv = ["run", "mine.yaml", "--out", "out"]
+    monkeypatch.setenv("RSFT_BENCH_QUIET", "1")
+    assert main(argv) == 0
+    assert capsys.readouterr().out == ""
+    monkeypatch.setenv("RSFT_BENCH_QUIET", "0")
+    monkeypatch.setenv("RSFT_BENCH_NO_PROGRESS", "1")
+    assert main(argv) == 0
+    assert "report:" in capsys.readouterr().out
+    assert seen == [(True, True), (False, False)]
+    monkeypatch.setenv("RSFT_BENCH_QUIET", "perhaps")
+    assert main(argv) == 2
+    assert "RSFT_BENCH_QUIET" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_the_python_interface_reads_the_run(world: Path) -> None:
     loaded = api.load(world / "out")
     assert set(loaded.rows()["variant"]) >= {"sft", ARGMAX}
@@ -149,3 +265,25 @@ def test_gate_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert json.loads(capsys.readouterr().out)["verdict"] == "regression"
     assert main(["gate", str(other), "--baseline", baseline]) == 3
     assert main(["gate", str(run), "--baseline", str(tmp_path / "nothing")]) in (2, 3)
+
+
+@pytest.mark.slow
+def test_extra_prompts_are_in_the_pool_and_not_in_d(world: Path) -> None:
+    config = json.loads((world / "mine.yaml").read_text())
+    config["pool"]["extra_prompts"] = 7
+    config |= {"variants": ["sft", "sft_more", ARGMAX], "seeds": [0]}
+    config["evaluation"] |= {"temperatures": []}
+    (world / "extra.yaml").write_text(json.dumps(config))
+    argv = ["run", "extra.yaml", "--out", "extra", "--workers", "0", "--quiet"]
+    assert main(argv) == 0
+    loaded = api.load(world / "extra")
+    folder = RunFolder(loaded.path)
+    pool, picked = folder.pool(), folder.selected()
+    # 12 prompts of D with two logs each, and 7 more that only the pool has.
+    assert pool["example_id"].nunique() == 19
+    assert picked[picked["variant"] == ARGMAX]["example_id"].nunique() == 19
+    assert set(loaded.cells().set_index("variant").loc[["sft", "sft_more"], "rows_d"]) == {24}
+    assert loaded.manifest()["prompt_matched"] is False
+    assert api.load(world / "out").manifest()["prompt_matched"] is True
+    assert "not prompt-matched" in (loaded.path / "report.md").read_text()
+    assert "not prompt-matched" not in (world / "out" / "report.md").read_text()

@@ -320,3 +320,20 @@ def test_which_parts_apply_does_not_depend_on_the_answer(suite: AuthoredSuite) -
             for text in ("", "Yes.", e.references[0])
         }
         assert len(shapes) == 1, e.example_id
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+def test_extra_prompts_go_on_where_those_of_d_end(suite: AuthoredSuite) -> None:
+    plain = suite.load({"limit": 24}, 3)
+    more = suite.load({"limit": 24, "extra_prompts": 10}, 3)
+    assert more.logs == plain.logs
+    kept = {e.example_id for e in plain.examples}
+    extra = [e for e in more.examples if e.example_id not in kept]
+    assert [e for e in more.examples if e.example_id in kept] == list(plain.examples)
+    assert [e.split for e in extra] == ["train"] * 10
+    assert not {e.example_id for e in extra} & {log.example_id for log in more.logs}
+    # The prompts that a larger D would have had.
+    larger = suite.load({"n_train": 34}, 3)
+    assert {e.example_id for e in extra} <= {e.example_id for e in larger.examples}
+    with pytest.raises(ConfigError, match="extra_prompts is -1"):
+        suite.load({"extra_prompts": -1}, 3)

@@ -220,6 +220,18 @@ def test_limit_reaches_every_suite() -> None:
     assert [s.given["limit"] for s in load(limit=7).suites] == [7, 7]
 
 
+def test_limit_has_its_place_in_the_order() -> None:
+    """Environment, then --set, then the flag; each names every suite or the one it sets."""
+    environment = {"RSFT_BENCH_LIMIT": "9", "RSFT_BENCH_SET": "suites.1.limit=8"}
+
+    def limits(**more: Any) -> list[Any]:
+        return [s.given.get("limit") for s in load(environ=environment, **more).suites]
+
+    assert limits() == [9, 8]
+    assert limits(sets=["suites.0.limit=5"]) == [5, 8]
+    assert limits(sets=["suites.0.limit=5"], limit=3) == [3, 3]
+
+
 def test_infinity_is_kept_and_written_as_a_word() -> None:
     config = load(sets=["variants=[sft, {method: rsft, lambda: .inf}]", "primary=null"])
     assert config.variants[1].given["lambda"] == math.inf

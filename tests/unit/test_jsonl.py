@@ -185,3 +185,28 @@ def test_unusable_file_and_options(tmp_path: Path) -> None:
     for options in ({"pass_f1": 0}, {"limit": 0}, {"columns": {"x": "y"}}, {"path": None}):
         with pytest.raises(ConfigError, match="suite jsonl"):
             JSONL.load({"path": str(tmp_path / "few.jsonl"), **options}, 0)
+
+
+def test_train_prompts_without_answers_are_extra_prompts(tmp_path: Path) -> None:
+    """They are no part of D, so they are left out unless the pool asks for some of them."""
+    data = rows(60) + [
+        {"example_id": f"bare{i}", "prompt": f"And {i}?", "facts": [str(i)], "split": "train"}
+        for i in range(5)
+    ]
+    data = [{"split": s, **r} for s, r in zip(list(SPLITS) * 13, data, strict=True)]
+    path = write(tmp_path / "a.jsonl", data)
+    plain, more, most = load(path), load(path, extra_prompts=3), load(path, extra_prompts=9)
+
+    def bare(found: SuiteData) -> list[str]:
+        return [e.example_id for e in found.examples if e.example_id.startswith("bare")]
+
+    assert [len(bare(found)) for found in (plain, more, most)] == [0, 3, 5]
+    assert set(bare(more)) < set(bare(most))
+    assert plain.logs == more.logs == most.logs
+    assert plain.report["skipped"] == {"train prompt without answers": 5}
+    assert more.report["skipped"] == {"train prompt without answers": 2}
+    assert not most.report["skipped"]
+    assert not any("extra_prompts" in w for w in more.report["warnings"])
+    assert any("asks for 4 more" in w for w in most.report["warnings"])
+    # Prompts without answers elsewhere are answered as before.
+    assert {e.example_id for e in plain.examples} <= {e.example_id for e in more.examples}

@@ -64,6 +64,7 @@ def served(
     for i, lm in enumerate(models):
         save(lm, folder / f"policy-{i}" / "weights")
     proxy.save(folder / "judge" / "proxy")
+    (folder / "judge" / "reward.json").write_text('{"name": "proxy"}')
     (folder / "out").mkdir()
     calls: list[Any] = []
 

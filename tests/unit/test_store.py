@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +83,48 @@ def test_rows_keep_every_bit_and_nan(tmp_path: Path) -> None:
 
 def test_canonical_ignores_order_and_spells_infinity() -> None:
     assert canonical({"b": 1, "a": (math.inf, -math.inf)}) == '{"a":["inf","-inf"],"b":1}'
+
+
+def test_damaged_entries_are_left_out(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put("aa11", "fit", writer("x"))
+    store.put("bb22", "fit", writer("y"))
+    (store.folder("bb22") / META).write_text("{")
+    assert [key for key, *_ in store.entries()] == ["aa11"]
+
+
+def test_an_interrupted_removal_leaves_nothing_at_the_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    store.put("aa11", "fit", writer("x"))
+
+    def half_way(folder: Path, ignore_errors: bool = False) -> None:
+        assert folder.is_dir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", half_way)
+    with pytest.raises(KeyboardInterrupt):
+        store.remove("aa11")
+    monkeypatch.undo()
+    assert not store.folder("aa11").exists()
+    assert store.put("aa11", "fit", writer("z")).digest
+
+
+def test_only_dead_processes_lose_their_work_folders(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    kept: list[int] = []
+
+    def make(out: Path) -> tuple[Cost, str | None]:
+        gone = out.parent / out.name.replace(str(os.getpid()), str(dead.pid))
+        gone.mkdir()
+        (out.parent / "fit-of-an-older-version").mkdir()
+        kept.append(store.sweep_temporary())
+        (out / "a.txt").write_text("still here")
+        return Cost(), None
+
+    assert (store.put("aa11", "fit", make).folder / "a.txt").read_text() == "still here"
+    assert kept == [2]
+    assert list((tmp_path / "tmp").iterdir()) == []

@@ -29,7 +29,9 @@ FROZEN = [
     ("sft", {"temperature": 0.5}, "sft[temperature=0.5]"),
     ("sft", {"temperature": 1}, "sft"),
     ("sft_more", {}, "sft_more"),
+    ("sft_flops", {}, "sft_flops"),
     ("sft_filtered", {}, "sft_filtered"),
+    ("sft_filtered", {"keep": 0.5}, "sft_filtered[keep=0.5]"),
     ("best_of_n", {"n": 2}, "best_of_n[n=2]"),
     ("best_of_n", {}, "best_of_n[n=8]"),
     ("rsft", {}, "rsft[accept=argmax,k=16,lambda=1]"),
@@ -58,14 +60,35 @@ FROZEN = [
         {"n": 4, "source": "rsft[lambda=1,k=16]"},
         "best_of_n[n=4,source=rsft[accept=argmax,k=16,lambda=1]]",
     ),
+    # Another spelling of the default has the default's id; a bare method is written out.
+    ("best_of_n", {"source": "sft"}, "best_of_n[n=8]"),
+    ("best_of_n", {"source": "sft[temperature=1]"}, "best_of_n[n=8]"),
+    ("best_of_n", {"source": None}, "best_of_n[n=8]"),
+    ("best_of_n", {"source": "base"}, "best_of_n[n=8,source=base]"),
+    (
+        "best_of_n",
+        {"source": "rsft"},
+        "best_of_n[n=8,source=rsft[accept=argmax,k=16,lambda=1]]",
+    ),
+    (
+        "rsft",
+        {"accept": "random", "match": "rsft"},
+        "rsft[accept=random,k=16,lambda=1,match=rsft[accept=argmax,k=16,lambda=1]]",
+    ),
+    ("sft_more2", {}, "sft_more2"),
+    ("sft_labelled", {"temperature": 0}, "sft_labelled[temperature=0]"),
+    ("sft_clean", {}, "sft_clean"),
 ]
 
 DEFAULTS = {
     "base": {"temperature": 1.0},
     "sft": {"temperature": 1.0},
     "sft_more": {"temperature": 1.0},
-    "sft_filtered": {"keep": None, "temperature": 1.0},
+    "sft_more2": {"temperature": 1.0},
     "sft_flops": {"match": None, "temperature": 1.0},
+    "sft_filtered": {"keep": None, "temperature": 1.0},
+    "sft_labelled": {"temperature": 1.0},
+    "sft_clean": {"temperature": 1.0},
     "best_of_n": {"n": 8, "source": None},
     "rsft": {
         "accept": "argmax",
@@ -80,6 +103,43 @@ DEFAULTS = {
         "temperature": 1.0,
     },
 }
+
+
+PLAIN = (
+    *("base", "sft", "sft_more", "sft_more2", "sft_flops"),
+    *("sft_filtered", "sft_labelled", "sft_clean"),
+)
+#: Parameters always shown, by method and by what else is set.
+IDENTITY: list[tuple[str, dict[str, Any], set[str]]] = [
+    *((method, {}, set()) for method in PLAIN),
+    ("best_of_n", {}, {"n"}),
+    ("best_of_n", {"source": "base"}, {"n"}),
+    ("rsft", {}, {"accept", "k", "lambda"}),
+    ("rsft", {"tau": 0.5, "match": "argmax"}, {"accept", "k", "lambda"}),
+    ("rsft", {"accept": "all"}, {"accept", "k", "lambda"}),
+    ("rsft", {"accept": "threshold", "tau": 0.5}, {"accept", "k", "lambda", "tau"}),
+    (
+        "rsft",
+        {"accept": "threshold", "target_rate": 0.5},
+        {"accept", "k", "lambda", "target_rate"},
+    ),
+    ("rsft", {"accept": "random", "match": "argmax"}, {"accept", "k", "lambda", "match"}),
+]
+
+
+def test_every_registered_method_is_frozen() -> None:
+    names = set(METHODS.names())
+    assert set(DEFAULTS) == names
+    assert {method for method, _, _ in IDENTITY} == names
+    assert {method for method, _, _ in FROZEN} == names
+
+
+@pytest.mark.parametrize(("method", "params", "shown"), IDENTITY)
+def test_identity_parameters_are_frozen(
+    method: str, params: Mapping[str, Any], shown: set[str]
+) -> None:
+    made = resolve(METHODS.get(method), params, METHODS)
+    assert METHODS.get(method).identity(made.params) == shown
 
 
 @pytest.mark.parametrize(("method", "params", "expected"), FROZEN)

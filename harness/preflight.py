@@ -1,0 +1,121 @@
+"""What is refused before anything is spent: names, options, capabilities, rewards, the gate."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from rsft_bench.harness.catalog import Catalog
+from rsft_bench.harness.config import GATE_PRIMARY, NamedSpec, RunConfig
+from rsft_bench.harness.errors import CapabilityError, ConfigError, UnknownNameError
+from rsft_bench.harness.method import Method
+from rsft_bench.harness.registry import Registry
+from rsft_bench.harness.reward_kinds import FittedReward
+from rsft_bench.harness.types import (
+    Capability,
+    HasWeights,
+    Json,
+    Metric,
+    Param,
+    Policy,
+)
+from rsft_bench.harness.variants import Variant, parse_variant
+
+#: Parameters of methods that may hold the id of another variant.
+REFERENCES = ("source", "match")
+
+
+def check_config(config: RunConfig, methods: Registry[Method], catalog: Catalog) -> None:
+    """Everything but capabilities.
+
+    Raises:
+        UserError: an unknown suite, option, reward or gate entry, each with its near name.
+    """
+    for spec in config.suites:
+        suite = catalog.suite(spec.name)
+        known_options(spec, "suite", suite.options)
+        if config.pool.extra_prompts and not getattr(suite, "extra_prompts", False):
+            raise ConfigError(
+                f"suite {spec.name!r} has no prompts without answers in D, so pool.extra_prompts "
+                f"cannot be {config.pool.extra_prompts}; set it to 0 or leave the suite out"
+            )
+    if not isinstance(catalog.registry("reward").get(config.reward.name), FittedReward):
+        raise ConfigError(
+            f"reward {config.reward.name!r} cannot accept answers; use reward.name: proxy, or set "
+            "oracle: true on a variant to accept by gold"
+        )
+    _check_gate(config, methods, catalog)
+
+
+def _check_gate(config: RunConfig, methods: Registry[Method], catalog: Catalog) -> None:
+    for text in config.gate.variants:
+        if text != GATE_PRIMARY:
+            parse_variant(text, methods)
+    stated = [getattr(catalog.suite(spec.name), "metrics", None) for spec in config.suites]
+    registry: Registry[Metric] = catalog.registry("metric")
+    names = {m.name for m in registry if m.bounded}
+    names |= {name for metrics in stated for name in metrics or ()}
+    for metric in config.gate.metrics:
+        # A suite that does not state its own metrics may have any.
+        if metric in names or (None in stated and metric not in registry):
+            continue
+        near = difflib.get_close_matches(metric, names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UnknownNameError(
+            f"gate.metrics: {metric!r} cannot block.{hint} Allowed, all in [0, 1]: "
+            f"{', '.join(sorted(names))}; see `rsft-bench list metrics`"
+        )
+
+
+def known_options(spec: NamedSpec, kind: str, params: Iterable[Param]) -> dict[str, Json]:
+    """The options given with a suite or policy. Raises ConfigError on one it does not declare."""
+    names = [p.name for p in params]
+    for name in spec.given:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(
+                f"unknown option {name!r} of {kind} {spec.name!r}.{hint} "
+                f"Known: {', '.join(sorted(names)) or 'none'}"
+            )
+    return spec.given
+
+
+def check_kind(kind: Policy) -> None:
+    """Raise CapabilityError for a policy that claims what only weights can do and has none."""
+    claimed = sorted(kind.capabilities & {"trainable", "scorer"})
+    if claimed and not isinstance(kind, HasWeights):
+        raise CapabilityError(
+            f"policy {kind.name!r} claims {claimed[0]!r} without a folder of weights; give it a "
+            "method `folder`, or claim only 'sampler'"
+        )
+
+
+def check_capabilities(
+    policy: str,
+    capabilities: frozenset[Capability],
+    variants: tuple[Variant, ...],
+    methods: Registry[Method],
+    suites: Iterable[tuple[str, frozenset[Capability]]],
+) -> None:
+    """Raise CapabilityError where a suite, a variant or what it builds on needs more."""
+    needs = {v.id: _required(v, methods) for v in variants} | dict(suites)
+    for who, required in needs.items():
+        for capability in sorted(required - capabilities):
+            raise CapabilityError(
+                f"{who!r} needs capability {capability!r}, which policy {policy!r} lacks "
+                f"(it has: {', '.join(sorted(capabilities))}); remove one of the two"
+            )
+
+
+def _required(variant: Variant, methods: Registry[Method]) -> frozenset[Capability]:
+    """What a variant and the variants that its parameters name require."""
+    method = methods.get(variant.method)
+    required = method.requires
+    for param in method.params:
+        named = variant.params[param.name] if param.name in REFERENCES else None
+        if named is None and param.name in variant.explicit:
+            named = param.alias
+        if isinstance(named, str) and named.partition("[")[0] in methods:
+            required |= _required(parse_variant(named, methods), methods)
+    return required
