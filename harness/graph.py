@@ -251,7 +251,8 @@ class Method(Protocol):
     """A benchmarked method: it composes nodes and never executes.
 
     A method whose arm has ``trials`` also has ``settle(params, graph, serving, choice) -> Arm``,
-    called once ``select`` rows exist.
+    called once ``select`` rows exist. A method may have ``check(params)``, see
+    ``variants.MethodLike``.
     """
 
     @property

@@ -82,13 +82,17 @@ class Judgement:
 class Param:
     """A parameter that a method, suite or policy declares. ``None`` default means "not set".
 
-    ``choices`` empty means any value of the default's type.
+    ``choices`` empty means any value of the default's type. ``least`` and ``most`` are inclusive
+    bounds of a number, ``above`` is an exclusive lower one; None is no bound.
     """
 
     name: str
     default: Json
     doc: str
     choices: tuple[Json, ...] = ()
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
