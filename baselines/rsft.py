@@ -46,7 +46,7 @@ class Rsft:
         Param("tau", None, "threshold on the calibrated proxy, for accept=threshold", least=-inf),
         Param("target_rate", None, "pool quantile instead, for accept=threshold", above=0, most=1),
         Param("match", None, "rule or variant whose counts accept=random copies"),
-        Param("pool_temperature", None, "of the pool; default the config's", above=0, most=HOTTEST),
+        Param("pool_temperature", None, "the pool's; default the config's", above=0, most=HOTTEST),
         Param("normalise", "prompt", "row weights", choices=("prompt", "token")),
         Param("oracle", False, "accept by gold instead of the proxy; marked everywhere"),
         TEMPERATURE,
