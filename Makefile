@@ -7,7 +7,8 @@ export OMP_NUM_THREADS
 
 BIN := $(VENV)/bin
 CODE := harness tasks baselines reports
-SOURCES := $(shell find $(CODE) -type f -not -name '*.pyc')
+# Folders too: one that loses a file changes its date, so that a deleted module is uninstalled.
+SOURCES := $(shell find $(CODE) -name __pycache__ -prune -o \( -type f -o -type d \) -print)
 TORCH := $(VENV)/.stamp-torch
 DEPENDENCIES := $(VENV)/.stamp-dependencies
 INSTALLED := $(VENV)/.stamp-installed
@@ -47,8 +48,8 @@ test: venv  ## install and run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: venv  ## ruff
-	$(BIN)/ruff check $(CODE) tests tools
-	$(BIN)/ruff format --check $(CODE) tests tools
+	$(BIN)/ruff check $(CODE) tests tools examples
+	$(BIN)/ruff format --check $(CODE) tests tools examples
 
 types: venv  ## mypy, strict, on the installed package (all four parts)
 	$(BIN)/mypy -p rsft_bench

@@ -19,7 +19,7 @@ class BestOfN:
     name: str = "best_of_n"
     doc: str = "draw n answers for each request and serve the one the proxy likes best"
     params: tuple[Param, ...] = (
-        Param("n", 8, "answers drawn for each request"),
+        Param("n", 8, "answers drawn for each request", least=1),
         Param(
             "source",
             None,

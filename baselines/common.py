@@ -10,7 +10,9 @@ from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.types import Capability, Json, Param
 
-TEMPERATURE = Param("temperature", 1.0, "serving temperature; 0 is greedy")
+#: As the config's own temperatures; beyond it a softmax is flat anyway.
+HOTTEST = 10.0
+TEMPERATURE = Param("temperature", 1.0, "serving temperature; 0 is greedy", least=0.0, most=HOTTEST)
 SAMPLER: frozenset[Capability] = frozenset({"sampler"})
 TRAINABLE: frozenset[Capability] = frozenset({"sampler", "trainable"})
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from rsft_bench.baselines.common import TEMPERATURE, Plain, proxy_charges, trained
 from rsft_bench.harness.arms import Arm, Charge, Serving
-from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.types import Json, Param
 
@@ -23,7 +22,13 @@ class SftFiltered(Plain):
     doc: str = "further steps on the share of D that the proxy likes best; share chosen on select"
 
     params: tuple[Param, ...] = (
-        Param("keep", None, "share of D kept; unset: chosen on select from 0.25, 0.5 and 0.75"),
+        Param(
+            "keep",
+            None,
+            "share of D kept; unset: chosen on select from 0.25, 0.5 and 0.75",
+            above=0,
+            most=1,
+        ),
         TEMPERATURE,
     )
 
@@ -33,10 +38,8 @@ class SftFiltered(Plain):
         return {"keep": KEEP}
 
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
-        """Score D's answers, keep the share, fit. Raises ConfigError on a share outside (0, 1]."""
+        """Score D's answers, keep the share, fit."""
         keep = params["keep"]
-        if not 0 < keep <= 1:
-            raise ConfigError(f"sft_filtered keep={keep}: must lie in (0, 1]")
         scored = graph.score_logs()
         kept = graph.select(
             scored, "threshold", {"target_rate": float(keep)}, k=None, code=RULE_CODE

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from rsft_bench.baselines.common import (
+    HOTTEST,
     TEMPERATURE,
     TRAINABLE,
     pool_charges,
@@ -14,7 +16,7 @@ from rsft_bench.baselines.common import (
     trained,
 )
 from rsft_bench.baselines.filtered import RULE_CODE
-from rsft_bench.baselines.selection import RULES
+from rsft_bench.baselines.selection import RULES, check_rule
 from rsft_bench.harness.arms import Arm, Charge, Scored, Serving
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.graph import Graph
@@ -40,12 +42,12 @@ class Rsft:
     doc: str = "train on D and on accepted answers out of k samples a prompt"
     params: tuple[Param, ...] = (
         Param("accept", "argmax", "acceptance rule", choices=tuple(RULES.names())),
-        Param("k", 16, "candidates for each training prompt"),
-        Param("lambda", 1.0, "weight of the accepted set; 0 is sft_more, inf is A alone"),
-        Param("tau", None, "threshold on the calibrated proxy, for accept=threshold"),
-        Param("target_rate", None, "pool quantile instead of tau, for accept=threshold"),
+        Param("k", 16, "candidates for each training prompt", least=1),
+        Param("lambda", 1.0, "weight of the accepted set; 0 is sft_more, inf is A alone", least=0),
+        Param("tau", None, "threshold on the calibrated proxy, for accept=threshold", least=-inf),
+        Param("target_rate", None, "pool quantile instead, for accept=threshold", above=0, most=1),
         Param("match", None, "rule or variant whose counts accept=random copies"),
-        Param("pool_temperature", None, "sampling temperature of the pool; default the config's"),
+        Param("pool_temperature", None, "the pool's; default the config's", above=0, most=HOTTEST),
         Param("normalise", "prompt", "row weights", choices=("prompt", "token")),
         Param("oracle", False, "accept by gold instead of the proxy; marked everywhere"),
         TEMPERATURE,
@@ -75,9 +77,12 @@ class Rsft:
             self.name, {n: v for n, v in given.items() if n in shown or v != defaults[n]}
         )
 
+    def check(self, params: Mapping[str, Json]) -> None:
+        """Raise ConfigError where the rule lacks a parameter that it reads."""
+        check_rule(params["accept"], params)
+
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
         """Pool, select, fit, evaluate."""
-        self._check(params)
         settings = graph.space.settings
         heat = params["pool_temperature"]
         pool = graph.pool(params["k"], settings.pool["temperature"] if heat is None else heat)
@@ -127,8 +132,6 @@ class Rsft:
 
     def _matched(self, params: Mapping[str, Json], graph: Graph, pool: Scored) -> Node:
         target = params["match"]
-        if target is None:
-            raise ConfigError("accept=random needs match=<rule or variant id>, e.g. match=argmax")
         if target in RULES and target != "random":
             return self.select({**params, "accept": target, "match": None}, graph, pool)
         selected = graph.arm(target).selected
@@ -141,9 +144,3 @@ class Rsft:
             return len(graph.space.examples["train"]) * int(params["k"])
         labels: Any = graph.space.settings.reward["n_label"]
         return int(labels)
-
-    def _check(self, params: Mapping[str, Json]) -> None:
-        if params["k"] < 1:
-            raise ConfigError(f"rsft k={params['k']}: needs at least one candidate a prompt")
-        if not params["lambda"] >= 0:
-            raise ConfigError(f"rsft lambda={params['lambda']}: must lie in [0, inf]")

@@ -46,6 +46,25 @@ class Rule(Protocol):
         """Fix pool-wide quantities. Raises ConfigError where a needed parameter is missing."""
 
 
+def check_rule(name: str, params: Mapping[str, Json]) -> None:
+    """What can be said about a rule's parameters before there is a pool.
+
+    Raises:
+        ConfigError: ``threshold`` without exactly one cut, or ``random`` with nothing to match.
+    """
+    tau, rate = params.get("tau"), params.get("target_rate")
+    if name == "threshold" and (tau is None) == (rate is None):
+        raise ConfigError(
+            "accept=threshold needs exactly one of tau (a probability, or -inf) and "
+            f"target_rate (a share in (0, 1]); got tau={tau}, target_rate={rate}"
+        )
+    match = params.get("match")
+    if name == "random" and match is None:
+        raise ConfigError("accept=random needs match=<rule or variant id>, such as match=argmax")
+    if name == "random" and match == "threshold":
+        check_rule("threshold", params)
+
+
 def keyed_uniforms(seed: int, purpose: str, keys: Sequence[str], k: int) -> FloatArray:
     """One uniform per candidate, shape (m, k), from (seed, purpose, example id) alone."""
     out: FloatArray = np.empty((len(keys), k))
@@ -130,12 +149,8 @@ class Threshold:
 
     def resolve(self, params: Mapping[str, Json], pool: ScoredPool) -> ResolvedRule:
         """Raises ConfigError unless exactly one of ``tau`` and ``target_rate`` is given."""
-        tau, rate = params.get("tau"), params.get("target_rate")
-        if (tau is None) == (rate is None):
-            raise ConfigError(
-                "accept=threshold needs exactly one of tau (a probability, or -inf) and "
-                f"target_rate (a share in (0, 1]); got tau={tau}, target_rate={rate}"
-            )
+        check_rule(self.name, params)
+        rate = params.get("target_rate")
         if rate is None:
             return _Threshold(float(params["tau"]), math.inf, pool.seed)
         tau, kept = quantile_cut(pool.scores[np.isfinite(pool.scores)], float(rate))

@@ -15,7 +15,8 @@ class Method(Protocol):
 
     Optional: ``tuned``, a mapping of parameters to the values among which ``select`` rows choose
     where the parameter is None; ``control(params, id) -> str | None``, the id of the matched
-    control that a setting of a sweep needs, None for what takes no part in the sweep.
+    control that a setting of a sweep needs, None for what takes no part in the sweep;
+    ``check(params)``, see ``variants.MethodLike``.
     """
 
     @property

@@ -14,7 +14,8 @@ from rsft_bench.harness.arms import Arm, Charge, Serving
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.method import Method
 from rsft_bench.harness.types import Json
-from rsft_bench.harness.variants import Variant, format_value
+from rsft_bench.harness.values import format_value
+from rsft_bench.harness.variants import Variant
 
 Combination = tuple[dict[str, Json], float]
 

@@ -84,6 +84,8 @@ class Param:
     """A parameter that a method, suite or policy declares. ``None`` default means "not set".
 
     ``choices`` empty means any value of the default's type; ``alias`` is another way to write it.
+    ``least`` and ``most`` are inclusive bounds of a number, ``above`` is an exclusive lower one;
+    None is no bound.
     """
 
     name: str
@@ -91,6 +93,9 @@ class Param:
     doc: str
     choices: tuple[Json, ...] = ()
     alias: Json = None
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

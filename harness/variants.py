@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,10 +17,15 @@ from rsft_bench.harness.config import GATE_PRIMARY, RunConfig, VariantSpec
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Json, Param
+from rsft_bench.harness.values import coerce, format_value
 
 
 class MethodLike(Protocol):
-    """What a method must state to have variants."""
+    """What a method must state to have variants.
+
+    It may also have ``check(params)``, which raises ConfigError for resolved parameters that
+    contradict each other; it is called whenever a variant is named, before anything is spent.
+    """
 
     @property
     def name(self) -> str:
@@ -54,7 +58,8 @@ def resolve(
     gives the same parameters.
 
     Raises:
-        ConfigError: an unknown parameter, or a value of the wrong type or outside its choices.
+        ConfigError: an unknown parameter, a value of the wrong type or outside its choices or
+            range, or values that the method's ``check`` refuses together.
     """
     declared = {p.name: p for p in method.params}
     for name in given:
@@ -64,6 +69,9 @@ def resolve(
         name: _coerce(method.name, param, given[name], methods) if name in given else param.default
         for name, param in declared.items()
     }
+    check = getattr(method, "check", None)
+    if check is not None:
+        check(params)
     shown = method.identity(params)
     written = frozenset(name for name, value in given.items() if value not in (None, "none"))
     named = {n: v for n, v in params.items() if n in shown or v != declared[n].default}
@@ -134,17 +142,6 @@ def format_id(method: str, params: Mapping[str, Json]) -> str:
     """'rsft' and {'k': 16, 'lambda': inf} as 'rsft[k=16,lambda=inf]'; no brackets when empty."""
     inner = ",".join(f"{name}={format_value(params[name])}" for name in sorted(params))
     return f"{method}[{inner}]" if inner else method
-
-
-def format_value(value: Json) -> str:
-    """Numbers with 12 significant digits, infinities as inf and -inf, booleans in lower case."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return format(value, ".12g")
-    return str(value)
 
 
 def split_id(text: str) -> tuple[str, dict[str, str]]:
@@ -222,76 +219,3 @@ def _coerce(method: str, param: Param, value: Json, methods: Registry[MethodLike
     if isinstance(typed, str) and ("[" in typed or (param.default is None and typed in methods)):
         typed = parse_variant(typed, methods).id
     return param.default if param.alias is not None and typed == param.alias else typed
-
-
-def coerce(param: Param, value: Json) -> Json:
-    """Convert a YAML or text value to the type of the parameter's default.
-
-    With default None a number stays a number and any other text stays text.
-
-    Raises:
-        ValueError: the value does not fit the type or lies outside ``choices``.
-    """
-    typed = _typed(param.default, value)
-    if param.choices and typed not in param.choices:
-        known = [format_value(c) for c in param.choices]
-        near = difflib.get_close_matches(format_value(typed), known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{value!r} is not allowed.{hint} Allowed: {', '.join(known)}")
-    return typed
-
-
-def _typed(default: Json, value: Json) -> Json:
-    if default is None:
-        return _guessed(value)
-    if isinstance(default, bool):
-        return _boolean(value)
-    if isinstance(default, int | float):
-        number = _number(value)
-        if isinstance(default, float):
-            return number
-        if not number.is_integer():
-            raise ValueError(f"{value!r} must be a whole number")
-        return int(number)
-    if isinstance(default, str):
-        if not isinstance(value, str):
-            raise ValueError(f"{value!r} must be text")
-        return value
-    return value
-
-
-def _boolean(value: Json) -> bool:
-    if isinstance(value, bool):
-        return value
-    if value in ("true", "false"):
-        return bool(value == "true")
-    raise ValueError(f"{value!r} must be true or false")
-
-
-def _number(value: Json) -> float:
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{value!r} must be a number") from None
-    if math.isnan(number):
-        raise ValueError("nan is not a usable value")
-    # Adding 0.0 turns -0.0 into 0.0, which would otherwise be a second id for one number.
-    return float(format(number, ".12g")) + 0.0
-
-
-def _guessed(value: Json) -> Json:
-    if value is None or value == "none":
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return value
-    if isinstance(value, str) and value in ("true", "false"):
-        return value == "true"
-    try:
-        number = _number(value)
-    except ValueError:
-        if isinstance(value, str) and value.lower() != "nan":
-            return value
-        raise
-    return int(number) if number.is_integer() and abs(number) < 2**53 else number

@@ -7,6 +7,9 @@ from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.harness.statistics import Effect
 from rsft_bench.reports.means import Means, difference
 
+#: Metrics that are pinned columns of rows, beside those that the reports themselves use.
+PINNED = ("logprob", "latency_s")
+
 
 def pairwise(
     run: RunFolder, a: str, b: str, *, metric: str = "gold_pass", split: str = "confirm"
@@ -25,7 +28,7 @@ def pairwise(
     ):
         if name not in known:
             raise UserError(f"run has no {what} {name!r}; it has: {', '.join(sorted(known))}")
-    means = Means(rows, run.metrics())
+    means = Means(rows, [*run.metrics(), *PINNED])
     if metric not in means.metrics:
         raise UserError(f"run has no metric {metric!r}; it has: {', '.join(means.metrics)}")
     return {

@@ -17,6 +17,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if TYPE_CHECKING:
     from rsft_bench.harness.policies.language_model import LanguageModel
 
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked ``shared(name)`` where that real data set is absent."""
+    for mark in item.iter_markers("shared"):
+        if not (SHARED / mark.args[0]).is_dir():
+            pytest.skip(f"real data {mark.args[0]!r} absent beside the checkout")
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data sets; mark tests that use one ``shared(name)``."""
+    return SHARED
+
+
 CORPUS = (
     "Policy: Refunds are allowed within 30 days of delivery.\n"
     "Record: order number: 48213; item: wool scarf; status: shipped; carrier: Posten\n"

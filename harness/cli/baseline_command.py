@@ -32,10 +32,12 @@ def run(args: argparse.Namespace) -> int:
 
     from rsft_bench.harness import gate
     from rsft_bench.harness.cli import console
+    from rsft_bench.harness.cli.outputs import writable
 
     if args.action == "show":
-        facts = dict(gate.load_baseline(args.baseline).info)
+        facts = dict(gate.load_baseline(saved_at(args.baseline)).info)
     else:
+        writable(args.to.absolute().parent, "--to")
         saved = gate.save_baseline(args.run_dir, args.to, args.margin, args.accept_margin)
         facts = asdict(saved)
     if args.json:
@@ -46,6 +48,18 @@ def run(args: argparse.Namespace) -> int:
     for key, value in facts.items():
         console.say(f"{key}: {_text(value)}")
     return 0
+
+
+def saved_at(folder: Path) -> Path:
+    """The folder, which must hold a baseline. Raises UserError with how to save one."""
+    from rsft_bench.harness.errors import UserError
+    from rsft_bench.harness.gate.baseline import FILE
+
+    if not (folder / FILE).is_file():
+        raise UserError(
+            f"no baseline at {folder}; save one with `rsft-bench baseline save RUN --to {folder}`"
+        )
+    return folder
 
 
 def _text(value: object) -> str:

@@ -30,9 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List or prune."""
+    from rsft_bench.harness.cli.outputs import writable_cache
     from rsft_bench.harness.runner import default_cache
     from rsft_bench.harness.store import Store
 
+    writable_cache()
     store = Store(default_cache())
     if args.action == "list":
         _list(store, args.json)

@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from rsft_bench.harness.cli.variant_ids import in_run
 
     loaded = load(args.run_dir)
+    console.warn_if_partial(loaded.path, loaded.manifest())
     a, b = (in_run(loaded.path, text) for text in (args.a, args.b))
     found = loaded.compare(a, b, metric=args.metric, split=args.split)
     if args.json:
@@ -36,10 +37,11 @@ def run(args: argparse.Namespace) -> int:
         return 0
     console.say(f"{a} - {b}, {args.metric} on {args.split}, unadjusted")
     for (suite, policy), e in found.items():
+        mean = "n/a" if e.n == 0 else f"{e.estimate:+.3f}"
         band = "no interval" if e.lo is None else f"[{e.lo:+.3f}, {e.hi:+.3f}]"
         p = "n/a" if e.p is None else f"{e.p:.3g}"
         console.say(
-            f"{suite}, {policy}: {e.estimate:+.3f} {band}, p {p}, n {e.n}, "
+            f"{suite}, {policy}: {mean} {band}, p {p}, n {e.n}, "
             f"{e.clusters} clusters, {e.seeds} seeds ({e.scope})"
         )
     return 0

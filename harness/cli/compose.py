@@ -49,8 +49,16 @@ def _described(item: Any) -> dict[str, Json]:
 
 
 def _entry(name: str, text: str, params: Sequence[Param]) -> dict[str, Json]:
+    from rsft_bench.harness.values import allowed_range
+
     shown = [
-        {"name": p.name, "default": p.default, "doc": p.doc, "choices": list(p.choices)}
+        {
+            "name": p.name,
+            "default": p.default,
+            "doc": p.doc,
+            "choices": list(p.choices),
+            "range": allowed_range(p),
+        }
         for p in params
     ]
     return {"name": name, "doc": text, "params": shown}

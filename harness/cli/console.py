@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,13 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """One line beside the result."""
     print(text, file=sys.stderr)
+
+
+def warn_if_partial(folder: Path, manifest: Mapping[str, Json]) -> None:
+    """Say on stderr that numbers come from a run that did not finish."""
+    status = manifest.get("status")
+    if status != "complete":
+        note(f"warning: {folder} is {status}: rows may be missing; run its config again to finish")
 
 
 def print_json(value: Json) -> None:

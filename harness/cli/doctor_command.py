@@ -79,7 +79,7 @@ def collect() -> tuple[dict[str, object], list[str]]:
         problems.append("the weights of nano-1 are missing from the installation")
     if disk < LOW_DISK_GIB:
         problems.append(f"{disk:.1f} GiB free under {cache}; set {ENV_PREFIX}CACHE_DIR")
-    if not os.access(_existing(cache), os.W_OK):
+    if not (_existing(cache).is_dir() and os.access(_existing(cache), os.W_OK)):
         problems.append(f"cache {cache} cannot be written; set {ENV_PREFIX}CACHE_DIR")
     facts: dict[str, object] = {"python": platform.python_version(), "system": platform.platform()}
     for name in PACKAGES:

@@ -31,7 +31,9 @@ def run_and_report(
         UserError: a bad config, or an ``out`` that holds something else.
     """
     from rsft_bench.harness import runner
+    from rsft_bench.harness.cli.outputs import writable_cache
 
+    writable_cache()
     source = as_source(config)
     folder = Path(out) if out is not None else default_folder(source)
     runner.run(

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Find the weights by their fingerprint and copy them."""
     from rsft_bench.harness.cli import console
+    from rsft_bench.harness.cli.outputs import writable
     from rsft_bench.harness.cli.variant_ids import in_run
     from rsft_bench.harness.errors import UserError
     from rsft_bench.harness.runfolder import RunFolder
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
         cells = _narrow(cells, axis, getattr(args, axis))
     fingerprint = str(cells.iloc[0]["policy_fingerprint"])
     source = _weights(fingerprint)
+    writable(args.to, "--to")
     shutil.copytree(source, args.to, dirs_exist_ok=True)
     console.say(f"{args.to}: {variant}, fingerprint {fingerprint[:12]}")
     return 0

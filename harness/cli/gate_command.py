@@ -22,22 +22,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Judge, write the summaries, pick the exit code."""
+    """Judge, print, write the summaries, pick the exit code."""
     from rsft_bench.harness import gate
     from rsft_bench.harness.cli import console
-    from rsft_bench.harness.runfolder import write_text
+    from rsft_bench.harness.cli.baseline_command import saved_at
+    from rsft_bench.harness.cli.outputs import write_output
 
-    result = gate.run_gate(args.run_dir, args.baseline, args.margin)
-    if args.markdown is not None:
-        write_text(args.markdown, result.markdown())
-    if args.junit is not None:
-        from rsft_bench.reports.junit import junit_xml
-
-        write_text(args.junit, junit_xml(result.to_dict()))
+    result = gate.run_gate(args.run_dir, saved_at(args.baseline), args.margin)
+    # The verdict first: a summary that cannot be written must not swallow it.
     if args.json:
         console.print_json(result.to_dict())
     else:
         console.say(result.markdown())
+    if args.markdown is not None:
+        write_output(args.markdown, result.markdown(), "--markdown")
+    if args.junit is not None:
+        from rsft_bench.reports.junit import junit_xml
+
+        write_output(args.junit, junit_xml(result.to_dict()), "--junit")
     if result.verdict == "regression":
         return EXIT_REGRESSION
     return EXIT_PASS if result.verdict == "pass" else EXIT_CANNOT_TELL

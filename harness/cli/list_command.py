@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print names, a line each, and the parameters."""
     from rsft_bench.harness.cli import compose, console
-    from rsft_bench.harness.variants import format_value
+    from rsft_bench.harness.values import format_value
 
     entries = compose.describe(args.kind)
     if args.json:
@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
             choices = (
                 f"; one of {', '.join(map(str, param['choices']))}" if param["choices"] else ""
             )
+            choices += f"; in {param['range']}" if param["range"] else ""
             default = format_value(param["default"])
             console.say(f"    {param['name']:<18}{param['doc']} (default {default}{choices})")
     return 0

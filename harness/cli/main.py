@@ -40,8 +40,9 @@ COMMANDS: tuple[str, ...] = (
 DESCRIPTION = "Is rejection-sampling fine-tuning worth it for your support model? Measures it."
 EPILOG = (
     "exit codes: 0 done, 1 regression (gate only), 2 usage or bad input, 3 not comparable or "
-    "inconclusive, 4 infrastructure, 130 Ctrl-C, 143 SIGTERM"
+    "inconclusive, 4 infrastructure, 130 Ctrl-C, 141 the reader of a pipe left, 143 SIGTERM"
 )
+GLOBAL_FLAGS = ("-h", "--help", "--version")
 
 
 class Terminated(BaseException):
@@ -108,6 +109,8 @@ def _read(argv: list[str]) -> argparse.Namespace | None:
         near = difflib.get_close_matches(first, COMMANDS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UserError(f"unknown command {first!r}.{hint} Known: {', '.join(COMMANDS)}")
+    if argv and argv[0].startswith("-") and argv[0] not in GLOBAL_FLAGS:
+        raise UserError(_before_the_command(argv))
     parser = build_parser()
     try:
         args = parse(parser, argv) if first else parser.parse_args(argv)
@@ -121,6 +124,18 @@ def _read(argv: list[str]) -> argparse.Namespace | None:
     if args.command is None:
         raise UserError(f"no command given; known: {', '.join(COMMANDS)}; see `rsft-bench --help`")
     return args
+
+
+def _before_the_command(argv: list[str]) -> str:
+    """What to say of an unknown first word: a misspelt global flag, or one that belongs later."""
+    near = difflib.get_close_matches(argv[0], GLOBAL_FLAGS, n=1)
+    if near:
+        return f"unrecognised argument {argv[0]!r}. Did you mean {near[0]!r}?"
+    command = next((a for a in argv if a in COMMANDS), "COMMAND")
+    return (
+        f"{argv[0]!r} stands before the command; flags go after it, as in "
+        f"`rsft-bench {command} {argv[0]}`; see `rsft-bench {command} --help`"
+    )
 
 
 def _known(error: BenchError) -> int:

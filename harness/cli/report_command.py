@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write and print each run."""
     from rsft_bench.harness.cli import console
+    from rsft_bench.harness.cli.outputs import writable
     from rsft_bench.harness.cli.run_command import print_terminal
     from rsft_bench.harness.errors import UserError
     from rsft_bench.harness.runfolder import RunFolder
@@ -33,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--format is empty; allowed: html, md, json")
     for path in args.runs:
         folder = RunFolder(path)
+        console.warn_if_partial(path, folder.manifest())
+        writable(args.to or path, "RUN" if args.to is None else "--to")
         written = write(folder, formats, args.to)
         if not args.quiet:
             print_terminal(terminal_table(folder))

@@ -39,12 +39,14 @@ def run(args: argparse.Namespace) -> int:
     """Run, report, print."""
     from rsft_bench.harness import runner
     from rsft_bench.harness.cli import compose, console, execute
+    from rsft_bench.harness.cli.outputs import writable_cache
     from rsft_bench.harness.errors import PartialRunError
 
     source = read_config(args)
     out = env_path(args.out, "OUT") or execute.default_folder(source)
     args.run_folder = out
     env_choice(args.executor, "EXECUTOR", EXECUTORS)
+    writable_cache()
     quiet = env_true(args.quiet, "QUIET")
     bars = not env_true(args.no_progress, "NO_PROGRESS")
     fresh = args.fresh or (not args.resume and env_true(False, "FRESH"))

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.add_argument("run_dir", type=Path, metavar="RUN", help="run folder")
     parser.add_argument("--example", metavar="ID", help="example id; left out, ids are listed")
-    parser.add_argument("--suite", help="where two suites share the id")
+    parser.add_argument("--suite", help="only this suite (default: all)")
     parser.add_argument("--seed", type=int, help="one seed (default: the first)")
     parser.add_argument("--variant", action="append", default=[], help="only these; repeatable")
     add_json(parser)
@@ -29,13 +29,13 @@ def run(args: argparse.Namespace) -> int:
     from rsft_bench.harness.runfolder import RunFolder
 
     folder = RunFolder(args.run_dir)
-    examples = folder.examples()
+    examples = _of_suite(folder.examples(), args.suite)
     if args.example is None:
         tested = examples[examples["split"].isin(["select", "confirm"])]
         for _, row in tested.iterrows():
             console.say(f"{row['suite']}  {row['example_id']}  {row['split']}  {row['stratum']}")
         return 0
-    example = _find(examples, args.example, args.suite)
+    example = _find(examples, args.example)
     rows = folder.rows()
     seeds = sorted({int(s) for s in rows["seed"]})
     seed = seeds[0] if args.seed is None else _known_seed(args.seed, seeds)
@@ -78,13 +78,25 @@ def _known_seed(seed: int, seeds: list[int]) -> int:
     return seed
 
 
-def _find(examples: Any, example_id: str, suite: str | None) -> Any:
+def _of_suite(examples: Any, suite: str | None) -> Any:
+    """Examples of one suite, or all of them. Raises UnknownNameError."""
+    from rsft_bench.harness.errors import UnknownNameError
+
+    known = sorted(set(examples["suite"]))
+    if suite is None:
+        return examples
+    if suite not in known:
+        near = difflib.get_close_matches(suite, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UnknownNameError(f"this run has no suite {suite!r}.{hint} It has: {', '.join(known)}")
+    return examples[examples["suite"] == suite]
+
+
+def _find(examples: Any, example_id: str) -> Any:
     """The one example meant. Raises UnknownNameError or UserError."""
     from rsft_bench.harness.errors import UnknownNameError, UserError
 
     found = examples[examples["example_id"] == example_id]
-    if suite is not None:
-        found = found[found["suite"] == suite]
     if len(found) == 0:
         near = difflib.get_close_matches(example_id, list(examples["example_id"]), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -15,6 +15,10 @@ from rsft_bench.harness.runfolder import RunFolder
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome on this machine"),
+]
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -32,7 +36,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return reports.write(RunFolder(path), ("html",))[0]
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome on this machine")
 def test_report_renders(page: Path, tmp_path: Path) -> None:
     shot, profile = tmp_path / "page.png", tmp_path / "profile"
     arguments = [f"--user-data-dir={profile}", f"--screenshot={shot}", page.as_uri()]
@@ -46,7 +49,6 @@ def test_report_renders(page: Path, tmp_path: Path) -> None:
     assert shot.stat().st_size > 50_000
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome on this machine")
 def test_pictures_decode_and_nothing_is_refused(page: Path, tmp_path: Path) -> None:
     # The report's own policy forbids scripts, so the check runs in a frame's parent page.
     probe = page.with_name("probe.html")

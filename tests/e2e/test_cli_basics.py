@@ -104,6 +104,12 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         (["gate", "/no/such", "--baseline", "/no/base"], "/no/"),
         (["baseline", "save"], "required"),
         (["gate", "r", "--baseline", "b", "--margin", "2"], "between 0 and 1"),
+        (["gate", ".", "--baseline", "/no/base"], "baseline save RUN --to /no/base"),
+        (["baseline", "show", "/no/base"], "baseline save RUN --to /no/base"),
+        (["--quiet", "run"], "`rsft-bench run --quiet`"),
+        (["--preset", "smoke", "plan"], "`rsft-bench plan --preset`"),
+        (["--quiet"], "`rsft-bench COMMAND --quiet`"),
+        (["--versoin"], "Did you mean '--version'"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
@@ -111,6 +117,65 @@ def test_bad_input_is_one_line_and_exit_2(
 ) -> None:
     assert main(argv) == 2
     assert words in error_of(capsys)
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize(
+    ("variant", "words"),
+    [
+        ("rsft[accept=threshold]", "exactly one of tau"),
+        ("rsft[accept=threshold,tau=0.5,target_rate=0.5]", "exactly one of tau"),
+        ("rsft[accept=threshold,target_rate=2]", "'2' is outside (0, 1]"),
+        ("rsft[accept=threshold,target_rate=0]", "'0' is outside (0, 1]"),
+        ("rsft[accept=threshold,tau=high]", "'high' must be a number"),
+        ("rsft[accept=random]", "match=argmax"),
+        ("rsft[accept=random,match=threshold]", "exactly one of tau"),
+        ("rsft[accept=random,match=rsft[accept=threshold]]", "exactly one of tau"),
+        ("rsft[k=0]", "'0' is outside [1, inf]"),
+        ("rsft[lambda=-1]", "'-1' is outside [0, inf]"),
+        ("rsft[pool_temperature=-1]", "'-1' is outside (0, 10]"),
+        ("rsft[pool_temperature=0]", "'0' is outside (0, 10]"),
+        ("sft[temperature=-1]", "'-1' is outside [0, 10]"),
+        ("sft[temperature=inf]", "'inf' is outside [0, 10]"),
+        ("best_of_n[n=0]", "'0' is outside [1, inf]"),
+        ("best_of_n[source=sft[temperature=-1]]", "'-1' is outside [0, 10]"),
+    ],
+)
+def test_a_bad_parameter_is_refused_before_anything_is_spent(
+    command: str,
+    variant: str,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RSFT_BENCH_CACHE_DIR", str(tmp_path / "cache"))
+    wanted = ["--set", f"variants=['sft', '{variant}']", "--set", "primary=null"]
+    assert main([command, "--preset", "smoke", *wanted]) == 2
+    assert words in error_of(capsys)
+    assert not (tmp_path / "cache" / "objects").exists()
+
+
+@pytest.mark.parametrize(
+    "argv", [["run", "--preset", "smoke", "--out", "out"], ["cache", "list"], ["doctor"]]
+)
+def test_a_store_that_is_a_file_is_named(
+    argv: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    for place in ("file", "file/below"):
+        monkeypatch.setenv("RSFT_BENCH_CACHE_DIR", place)
+        # doctor reports what is wrong with a machine, the others what is wrong with a request
+        assert main(argv) == (4 if argv == ["doctor"] else 2)
+        text = error_of(capsys)
+        assert place in text
+        assert "RSFT_BENCH_CACHE_DIR" in text
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from rsft_bench.harness.config import RunConfig, parse_config
 from rsft_bench.harness.errors import CapabilityError, UserError
 from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.harness.runner import RunOutcome, run
+from rsft_bench.harness.seeding import stream
 from rsft_bench.harness.store import Store
 
 TOY = Catalog({**DEFAULT_PATHS, "suite": "toy_suite:SUITES"})
@@ -195,21 +197,44 @@ if __name__ == "__main__":
 """
 
 
+def artifacts(cache: Path) -> int:
+    """Finished artifacts of a store."""
+    return sum(1 for _ in cache.glob("objects/*/*/meta.json"))
+
+
+def kill_after(script: Path, cache: Path, wanted: int, *, everyone: bool) -> None:
+    """Start the run, SIGKILL it (or it and its workers) once ``wanted`` artifacts are finished."""
+    process = subprocess.Popen([sys.executable, str(script)], start_new_session=True)
+    try:
+        while artifacts(cache) < wanted and process.poll() is None:
+            time.sleep(0.005)
+        if not everyone:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+    finally:
+        # Workers whose parent is gone must not work on beside the next run.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+
+
+@pytest.mark.slow
 def test_kill_at_random_moments_and_rerun(done: Path, tiny_lm_folder: Path, tmp_path: Path) -> None:
-    """SIGKILL five times, rerun to the end: the rows of an undisturbed run."""
+    """SIGKILL five times in the midst of work, rerun to the end: the rows of a quiet run."""
     tests = str(Path(__file__).parents[1])
     script = tmp_path / "job.py"
     out, cache = tmp_path / "out", tmp_path / "cache"
     script.write_text(
         KILLED.format(tests=tests, folder=str(tiny_lm_folder), out=str(out), cache=str(cache))
     )
-    clock = random.Random(11)
-    for _ in range(5):
-        process = subprocess.Popen(
-            [sys.executable, str(script)], env={**os.environ}, start_new_session=True
-        )
-        time.sleep(clock.uniform(1.0, 6.0))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    # Within the first two thirds, so that no run can end between the last look and the kill.
+    work = 2 * artifacts(done.parent / "cache") // 3
+    share = work // 5
+    counts = [0]
+    for i in range(5):
+        step = int(stream(11, "kill", i).integers(1, share))
+        kill_after(script, cache, min(counts[-1] + step, work), everyone=i % 2 == 0)
+        counts.append(artifacts(cache))
+    assert all(later > earlier for earlier, later in itertools.pairwise(counts)), counts
     subprocess.run([sys.executable, str(script)], check=True, timeout=300)
     assert_same(done, out)

@@ -103,12 +103,24 @@ def test_random_needs_something_to_match() -> None:
 
 
 def test_random_matched_to_argmax_has_the_law_of_all_k1() -> None:
-    """Which draw is accepted is uniform, whatever the scores: the built-in A/A check."""
-    n = 6000
-    pool = make_pool([[0.9, 0.1, 0.2]] * n, match={f"p{i}": 1 for i in range(n)})
-    seen = counts("random", pool).sum(axis=0)
-    chi2 = float(((seen - n / 3) ** 2 / (n / 3)).sum())
-    assert abs((chi2 - 2) / 2) < 4
+    """The built-in A/A check: both accept answers by the policy's own law, whatever the scores."""
+    n, k, probabilities = 20000, 4, [0.5, 0.3, 0.2]
+    rng = np.random.default_rng(3)
+    answers = rng.choice(3, size=(n, k), p=probabilities)
+    # The third answer wins most often: a rule that looked at scores would be far from the law.
+    scores = np.array([0.1, 0.3, 0.8])[answers] + rng.uniform(0, 0.4, size=(n, k))
+    pool = make_pool(scores.tolist())
+    match = dict(zip(pool.keys, counts("argmax", pool).sum(axis=1).tolist(), strict=True))
+    random = answers[counts("random", make_pool(scores.tolist(), match)).astype(bool)]
+    first = answers[:, :1][counts("all", make_pool(scores[:, :1].tolist())).astype(bool)]
+    assert random.shape == first.shape == (n,)
+    for y, p in enumerate(probabilities):
+        variance = n * p * (1 - p)
+        for chosen in (random, first):
+            assert abs(((chosen == y).sum() - n * p) / math.sqrt(variance)) < 4
+        # The two agree on the draw once in k, so the difference has 2 (1 - 1/k) times the variance.
+        difference = int((random == y).sum()) - int((first == y).sum())
+        assert abs(difference / math.sqrt(2 * (1 - 1 / k) * variance)) < 4
 
 
 def test_argmax_law_is_f_k_minus_f_minus_k_by_enumeration() -> None:

@@ -21,7 +21,6 @@ from rsft_bench.tasks.sgd_values import form, forms, locate, tokens
 from rsft_bench.tasks.splitting import SHARES, allocate, served, spread
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "sgd"
-needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f"real SGD files absent: {REAL}")
 
 
 def user(text: str, service: str) -> dict[str, Any]:
@@ -438,7 +437,7 @@ def real(seed: int = 0) -> SuiteData:
     return load(REAL, seed)
 
 
-@needs_real
+@pytest.mark.shared("sgd")
 def test_real_ceiling_and_sizes() -> None:
     report = real().report
     assert report["n_files"] == 12
@@ -454,7 +453,7 @@ def test_real_ceiling_and_sizes() -> None:
     assert report["long_prompts"] == 0
 
 
-@needs_real
+@pytest.mark.shared("sgd")
 def test_real_splits_are_disjoint_and_full() -> None:
     data = real()
     sizes = {s: [e.cluster for e in data.examples if e.split == s] for s in SPLITS}
@@ -469,7 +468,7 @@ def test_real_splits_are_disjoint_and_full() -> None:
     assert fixed == [e for e in real(1).examples if e.split in ("calibrate", "select", "confirm")]
 
 
-@needs_real
+@pytest.mark.shared("sgd")
 def test_real_damaged_answers_are_not_accepted() -> None:
     examples = {e.example_id: e for e in real().examples}
     passed = {q: [0, 0] for q in QUALITIES}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,15 +16,8 @@ from rsft_bench.baselines import METHODS
 from rsft_bench.harness.config import parse_config
 from rsft_bench.harness.errors import ConfigError, UnknownNameError
 from rsft_bench.harness.types import Param
-from rsft_bench.harness.variants import (
-    coerce,
-    expand,
-    format_value,
-    gate_ids,
-    parse_variant,
-    resolve,
-    split_id,
-)
+from rsft_bench.harness.values import allowed_range, coerce, format_value
+from rsft_bench.harness.variants import expand, gate_ids, parse_variant, resolve, split_id
 
 FROZEN = [
     ("base", {}, "base"),
@@ -171,14 +166,15 @@ def test_an_id_reads_back_to_its_own_parameters(
         "accept": accept,
         "k": k,
         "lambda": weight,
-        "tau": tau,
+        "tau": -math.inf if accept == "threshold" and tau is None else tau,
+        "match": "argmax" if accept == "random" else None,
         "temperature": temperature,
         "oracle": oracle,
     }
     made = resolve(METHODS.get("rsft"), params, METHODS)
     read = parse_variant(made.id, METHODS)
     assert read.id == made.id
-    for name in ("accept", "k", "lambda", "temperature", "oracle"):
+    for name in ("accept", "k", "lambda", "match", "temperature", "oracle"):
         assert read.params[name] == made.params[name]
 
 
@@ -228,6 +224,32 @@ def test_numbers_are_rounded_to_what_the_id_shows() -> None:
     third = Param("x", 1.0, "")
     assert coerce(third, 1 / 3) == 0.333333333333
     assert math.copysign(1, coerce(third, -0.0)) == 1
+
+
+@pytest.mark.parametrize(
+    ("param", "span", "inside", "outside"),
+    [
+        (Param("x", 1.0, "", least=0.0, most=10.0), "[0, 10]", [0, 10], [-1, 10.5, math.inf]),
+        (Param("x", None, "", above=0.0, most=1.0), "(0, 1]", [None, 1, 0.1], [0, 2, "much"]),
+        (Param("x", 8, "", least=1), "[1, inf]", [1, "9"], [0, -3]),
+        (Param("x", None, "", least=-math.inf), "[-inf, inf]", ["-inf", 3], ["low", True]),
+    ],
+)
+def test_a_range_is_kept_and_named(
+    param: Param, span: str, inside: list[Any], outside: list[Any]
+) -> None:
+    assert allowed_range(param) == span
+    for value in inside:
+        coerce(param, value)
+    for value in outside:
+        with pytest.raises(ValueError, match=re.escape(span)):
+            coerce(param, value)
+    assert allowed_range(Param("x", 1.0, "")) is None
+
+
+def test_a_method_without_check_is_resolved() -> None:
+    plain = SimpleNamespace(name="plain", params=(), identity=lambda params: frozenset())
+    assert resolve(plain, {}, METHODS).id == "plain"
 
 
 def _config(**changes: Any) -> Any:
