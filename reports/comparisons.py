@@ -1,7 +1,8 @@
 """Which variants are compared, and the records that results.json holds.
 
-Families: ``confirmatory`` (from the manifest, Holm over all of them), ``exploratory``
-(Benjamini–Hochberg over all of them) and ``aa`` (two variants with one law: the built-in check).
+Families: ``confirmatory`` (from the manifest, Holm over those of one suite and policy, where the
+verdict is), ``exploratory`` (Benjamini–Hochberg over all of them) and ``aa`` (two variants with one
+law: the built-in check).
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def comparisons(
         for c in manifest.get("confirmatory", [])
     ]
     confirmatory = [record(means, pair, "confirmatory", strict) for pair in planned]
-    _adjust(confirmatory, "holm")
+    for place in dict.fromkeys(pair[0] for pair in planned):
+        _adjust([r for r in confirmatory if (r["suite"], r["policy"]) == place], "holm")
     seen = {(pair[0], pair[1], pair[2]) for pair in planned}
     explored = [p for p in _exploratory(means, manifest, table) if (p[0], p[1], p[2]) not in seen]
     exploratory = [record(means, pair, "exploratory", strict) for pair in explored]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsft_bench.harness.statistics import Effect, Sample, leave_one_seed_out_winner
+from rsft_bench.harness.statistics import Effect, leave_one_seed_out_winner
 from rsft_bench.reports.comparisons import Record, at_temperature, comparator, find, record
-from rsft_bench.reports.means import Key, Means, difference, paired, sample_effect
+from rsft_bench.reports.means import Key, Means, Paired, difference, paired, sample_effect
 from rsft_bench.reports.naming import Variant, number
 
 
@@ -187,15 +187,17 @@ def _best_on_select(means: Means, key: Key, names: list[str]) -> str | None:
     return max(known, key=lambda v: known[v]) if known else None
 
 
-def _stitch(sides: Mapping[str, Sample], chosen: Mapping[int, str]) -> Sample:
+def _stitch(sides: Mapping[str, Paired], chosen: Mapping[int, str]) -> Paired:
     """Each seed's differences from the setting chosen for that seed."""
     values: list[float] = []
     cluster: list[str] = []
     seed: list[int] = []
+    same: list[bool] = []
     for s, variant in chosen.items():
         side = sides[variant]
         at = [i for i, x in enumerate(side.seed) if x == s]
         values += [float(side.values[i]) for i in at]
         cluster += [side.cluster[i] for i in at]
         seed += [s] * len(at)
-    return Sample(np.array(values), cluster, seed)
+        same += [bool(side.same[i]) for i in at]
+    return Paired(np.array(values), cluster, seed, np.array(same, dtype=np.bool_))
