@@ -14,7 +14,7 @@ DEPENDENCIES := $(VENV)/.stamp-dependencies
 INSTALLED := $(VENV)/.stamp-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv quickstart test lint types bench nano gate-live clean
+.PHONY: help venv quickstart test lint types bench nano gate-live components aa-grid clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,12 @@ nano: venv  ## train the packaged policy again into build/nano-1 (about an hour 
 
 gate-live: venv  ## ten live A/A runs through the gate
 	$(BIN)/python tools/gate_live.py
+
+components: venv  ## record 12 seeds of smoke and fit the components that the gate's tests simulate
+	$(BIN)/python tools/record_components.py
+
+aa-grid: venv  ## measure the A/A grid of law L17 into docs/aa-grid.md
+	$(BIN)/python tools/aa_grid.py
 
 clean:  ## remove caches and build output; keeps $(VENV) and runs/
 	rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks

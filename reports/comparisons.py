@@ -1,7 +1,8 @@
 """Which variants are compared, and the records that results.json holds.
 
-Families: ``confirmatory`` (from the manifest, Holm over all of them), ``exploratory``
-(Benjamini–Hochberg over all of them) and ``aa`` (two variants with one law: the built-in check).
+Families: ``confirmatory`` (from the manifest, Holm over those of one suite and policy, where the
+verdict is), ``exploratory`` (Benjamini–Hochberg over all of them) and ``aa`` (two variants with one
+law: the built-in check).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import numpy as np
 
 from rsft_bench.harness.errors import NotComparableError
 from rsft_bench.harness.runfolder import WINNER, WINNER_CONTROL
-from rsft_bench.harness.statistics import Effect, Sample, benjamini_hochberg, holm
+from rsft_bench.harness.statistics import Effect, benjamini_hochberg, holm
 from rsft_bench.harness.types import Json
-from rsft_bench.reports.means import Key, Means, difference, narrow, paired, sample_effect
+from rsft_bench.reports.means import Key, Means, Paired, difference, narrow, paired, sample_effect
 from rsft_bench.reports.naming import Variant, number, order
 
 Record: TypeAlias = dict[str, Any]
@@ -45,7 +46,8 @@ def comparisons(
         else winner_record(means, pair, winners.get(pair[0]))
         for pair in planned
     ]
-    _adjust(confirmatory, "holm")
+    for place in dict.fromkeys(pair[0] for pair in planned):
+        _adjust([r for r in confirmatory if (r["suite"], r["policy"]) == place], "holm")
     seen = {(pair[0], pair[1], pair[2]) for pair in planned}
     explored = [p for p in _exploratory(means, manifest, table) if (p[0], p[1], p[2]) not in seen]
     exploratory = [record(means, pair, "exploratory", strict) for pair in explored]
@@ -94,18 +96,20 @@ def winner_record(means: Means, pair: Pair, winner: Mapping[str, Json] | None) -
     }
 
 
-def stitch(sides: Mapping[str, Sample], chosen: Mapping[int, str]) -> Sample:
+def stitch(sides: Mapping[str, Paired], chosen: Mapping[int, str]) -> Paired:
     """Each seed's differences from the setting chosen for that seed."""
     values: list[float] = []
     cluster: list[str] = []
     seed: list[int] = []
+    same: list[bool] = []
     for s, variant in chosen.items():
         side = sides[variant]
         at = [i for i, x in enumerate(side.seed) if x == s]
         values += [float(side.values[i]) for i in at]
         cluster += [side.cluster[i] for i in at]
         seed += [s] * len(at)
-    return Sample(np.array(values), cluster, seed)
+        same += [bool(side.same[i]) for i in at]
+    return Paired(np.array(values), cluster, seed, np.array(same, dtype=np.bool_))
 
 
 def effect_fields(effect: Effect) -> Record:

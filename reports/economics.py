@@ -19,7 +19,10 @@ from rsft_bench.harness.statistics import (
     cluster_draws,
     cluster_interval,
     percentile_interval,
+    seed_draws,
 )
+from rsft_bench.harness.statistics.effects import MIN_CLUSTERS
+from rsft_bench.harness.statistics.resampling import FIXED_SEEDS, RESAMPLED_SEEDS
 from rsft_bench.harness.types import FloatArray
 from rsft_bench.reports.diagnostics import best_of_curve, draw_matrices
 from rsft_bench.reports.means import Key, Means
@@ -77,6 +80,11 @@ class BreakEven:
         if self.n_star is None:
             return f"above best-of-{self.n_max}"
         return "below best-of-2" if self.n_star == 1 else f"matched by best-of-{self.n_star}"
+
+    @property
+    def resampled(self) -> str:
+        """What the intervals resample; "none" without them."""
+        return "none" if self.n_interval is None else self.n_interval.label
 
 
 def costs(cells: pd.DataFrame, draws: Mapping[str, pd.DataFrame], key: Key) -> list[Cost]:
@@ -169,7 +177,8 @@ def break_even(
 ) -> BreakEven | None:
     """Break-even of ``variant`` against best-of-n over ``draws`` of its source.
 
-    Intervals resample clusters at fixed seeds.
+    Intervals resample clusters and, with at least 10 seeds, seeds; else seeds are fixed and the
+    label says so.
     """
     by_id = {c.variant: c for c in costs_}
     if variant not in by_id or not means.has(key, variant):
@@ -184,25 +193,46 @@ def break_even(
     frame = pd.concat([units, frame], axis=1)
     rsft = means.table(key, variant)[["seed", "example_id", "gold_pass"]]
     frame = frame.merge(rsft, on=["seed", "example_id"], how="inner").dropna()
-    grouped = frame.groupby("cluster", sort=True)
-    sums = grouped[[*sizes, "gold_pass"]].sum().to_numpy(float)
-    weights = grouped.size().to_numpy(float)
+    values = [*sizes, "gold_pass"]
     once = by_id[variant].one_off_flops
-    point = _crossing(sums.sum(axis=0, keepdims=True) / weights.sum(), serving, once)
-    times = cluster_draws(len(weights), REPLICATES, 0).astype(float)
-    spread = _crossing((times @ sums) / (times @ weights)[:, None], serving, once)
-    enough, priced = len(weights) >= 10, bool(np.isfinite(serving).all())
+    point = _crossing(frame[values].mean().to_numpy(float)[None], serving, once)
+    replicates, label = _resampled(frame, values)
+    spread = _crossing(replicates, serving, once)
+    enough = frame["cluster"].nunique() >= MIN_CLUSTERS
+    priced = bool(np.isfinite(serving).all())
     n_star, requests = float(point[0][0]), float(point[1][0])
     reached = isfinite(n_star)
     return BreakEven(
         variant=variant,
         n_max=sizes[-1],
         n_star=int(n_star) if reached else None,
-        n_interval=percentile_interval(spread[0]) if enough else None,
+        n_interval=percentile_interval(spread[0], label=label) if enough else None,
         requests=None if not reached or isnan(requests) else requests,
-        requests_interval=percentile_interval(spread[1]) if enough and priced else None,
+        requests_interval=(
+            percentile_interval(spread[1], label=label) if enough and priced else None
+        ),
         one_off_flops=once,
     )
+
+
+def _resampled(frame: pd.DataFrame, columns: Sequence[str | int]) -> tuple[FloatArray, str]:
+    """Means of ``columns`` in every bootstrap replicate, (R, columns), and what was resampled.
+
+    Clusters and seeds are drawn independently of each other (Owen 2007, the pigeonhole bootstrap);
+    under 10 seeds they stay as they are.
+    """
+    grouped = frame.groupby(["seed", "cluster"], sort=True)
+    index = pd.MultiIndex.from_product([sorted(frame[c].unique()) for c in ("seed", "cluster")])
+    sums = grouped[list(columns)].sum().reindex(index, fill_value=0.0).to_numpy(float)
+    sizes = grouped.size().reindex(index, fill_value=0).to_numpy(float)
+    seeds, clusters = (len(level) for level in index.levels)
+    shape = (seeds, clusters, len(columns))
+    times = cluster_draws(clusters, REPLICATES, 0).astype(float)
+    drawn = seed_draws(seeds, REPLICATES, 0)
+    again = np.ones((REPLICATES, seeds)) if drawn is None else drawn.astype(float)
+    total = np.einsum("rs,rc,scm->rm", again, times, sums.reshape(shape), optimize=True)
+    count = np.einsum("rs,rc,sc->r", again, times, sizes.reshape(shape[:2]), optimize=True)
+    return total / count[:, None], FIXED_SEEDS if drawn is None else RESAMPLED_SEEDS
 
 
 def _serving(by_id: Mapping[str, Cost], rivals: Sequence[Variant], one: float) -> FloatArray | None:

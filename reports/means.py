@@ -11,13 +11,17 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from rsft_bench.harness.errors import NotComparableError
-from rsft_bench.harness.statistics import Effect, Sample, cluster_interval, two_way_effect
+from rsft_bench.harness.statistics import Effect, cluster_interval, two_way_effect
+from rsft_bench.harness.statistics.effects import ROUNDING
+from rsft_bench.harness.types import FloatArray
 
 GROUP = ["suite", "policy", "variant", "split"]
 UNIT = ["seed", "example_id"]
+ANSWERS = "answers"
 BUILT_IN = (
     "gold_pass",
     "gold",
@@ -36,6 +40,19 @@ class Key(NamedTuple):
 
     suite: str
     policy: str
+
+
+class Paired(NamedTuple):
+    """Differences of two variants, one per (seed, example).
+
+    ``same`` (n,) says where the two sides hold the same answers: draws, texts and weights, and one
+    value of the metric.
+    """
+
+    values: FloatArray
+    cluster: Sequence[str]
+    seed: Sequence[int]
+    same: NDArray[np.bool_]
 
 
 class Means:
@@ -60,7 +77,9 @@ class Means:
         return (*key, variant, split) in self._groups
 
     def table(self, key: Key, variant: str, split: str = "confirm") -> pd.DataFrame:
-        """One row a (seed, example), sorted; columns cluster, stratum and every metric.
+        """One row a (seed, example), sorted; columns cluster, stratum, answers and every metric.
+
+        ``answers`` is a digest of the draws, their texts and weights.
 
         Raises:
             NotComparableError: the variant has no rows there.
@@ -133,7 +152,7 @@ def paired(
     metric: str = "gold_pass",
     split: str = "confirm",
     stratum: str | None = None,
-) -> Sample:
+) -> Paired:
     """Differences a − b joined on (seed, example).
 
     Raises:
@@ -159,8 +178,9 @@ def paired(
             f"such as {', '.join(sorted(set(left.loc[one_side, 'example_id']))[:5])}"
         )
     keep = ~np.isnan(x)
-    left = left[keep]
-    return Sample((x - y)[keep], list(left["cluster"]), list(left["seed"]))
+    same = (left[ANSWERS].to_numpy() == right[ANSWERS].to_numpy()) & (np.abs(x - y) < ROUNDING)
+    gap, left = np.where(same, 0.0, x - y), left[keep]
+    return Paired(gap[keep], list(left["cluster"]), list(left["seed"]), same[keep])
 
 
 def difference(
@@ -170,12 +190,12 @@ def difference(
     return sample_effect(paired(means, key, a, b, metric, split))
 
 
-def sample_effect(sample: Sample) -> Effect:
+def sample_effect(sample: Paired) -> Effect:
     """Two-way effect of a sample, or an effect without interval where nothing has a value."""
     if sample.values.size == 0:
         why = "no interval: no example has a value"
         return Effect(float("nan"), None, None, None, None, 0, 0, 0, None, None, why)
-    return two_way_effect(*sample)
+    return two_way_effect(*sample[:3], identical=bool(sample.same.all()))
 
 
 def narrow(effect: Effect, level: float = 0.90) -> tuple[float, float] | None:
@@ -202,6 +222,8 @@ def _fold(
     }
     weight = rows["weight"].to_numpy(float)
     columns: dict[str, object] = {c: rows[c] for c in [*GROUP, *UNIT, "cluster", "stratum"]}
+    # The sum of row hashes, modulo 2^64, does not depend on the order of draws.
+    columns[ANSWERS] = pd.util.hash_pandas_object(rows[["draw", "text", "weight"]], index=False)
     for name in metrics:
         value = derived[name] if name in derived else rows[name].to_numpy(float)
         known = ~np.isnan(value)

@@ -67,9 +67,9 @@ def method_table(found: Analysis, s: SuiteAnalysis) -> Table:
             *("adjusted p", "FLOPs once", "FLOPs a request"),
         ),
         tuple(rows),
-        note="Adjusted p: H = Holm over the confirmatory family, B = Benjamini–Hochberg over the "
-        "exploratory comparisons. FLOPs once = sampling + scoring + training on top of SFT. "
-        "Bold: the primary variant.",
+        note="Adjusted p: H = Holm over this suite's confirmatory comparisons, B = "
+        "Benjamini–Hochberg over all exploratory ones. FLOPs once = sampling + scoring + training "
+        "on top of SFT. Bold: the primary variant.",
         strong=tuple(strong),
     )
 
@@ -78,7 +78,11 @@ def comparisons_section(found: Analysis) -> Section:
     """Confirmatory family, A/A check, and every exploratory comparison."""
     head = ("suite", "difference", "estimate [95 %]", "adjusted p", "rests on")
     wanted = (
-        ("confirmatory", "Confirmatory comparisons, written down before the run (Holm over all)"),
+        (
+            "confirmatory",
+            "Confirmatory comparisons, written down before the run (Holm within each suite and "
+            "policy)",
+        ),
         ("aa", "Built-in A/A check: two arms with one law, so a true difference of 0"),
         ("exploratory", "Exploratory comparisons (Benjamini–Hochberg over all)"),
     )
@@ -159,11 +163,12 @@ def economics(found: Analysis) -> Section:
             blocks.append(Figure(slug(s, "best_of_n"), text))
     rows = tuple(_even_row(found, s, s.break_even) for s in found.suites if s.break_even)
     if rows:
+        labels = {s.break_even.resampled for s in found.suites if s.break_even}
         head = ("suite", "RSFT lies", "n* [95 %]", "break-even requests [95 %]", "one-off cost")
         note = (
             "n* is the smallest n whose best-of-n is not inferior to RSFT. Requests = one-off "
-            "FLOPs / (FLOPs of serving n* − FLOPs of serving one). Intervals: clusters resampled, "
-            "seeds fixed."
+            "FLOPs / (FLOPs of serving n* − FLOPs of serving one). Intervals: "
+            f"{'; '.join(sorted(labels)) or 'none'}."
         )
         blocks.append(Table("Break-even between RSFT and best-of-n", head, rows, note))
     return Section("Quality against cost", tuple(blocks))

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from rsft_bench.harness.cli.stdout import closed, writing
 from rsft_bench.harness.progress import Progress, Silent
 from rsft_bench.harness.types import Json
 
@@ -22,7 +23,8 @@ PLAIN_EVERY_S = 20.0
 
 def say(text: str) -> None:
     """One line of result."""
-    print(text)
+    with writing():
+        print(text)
 
 
 def note(text: str) -> None:
@@ -39,7 +41,8 @@ def warn_if_partial(folder: Path, manifest: Mapping[str, Json]) -> None:
 
 def print_json(value: Json) -> None:
     """JSON with sorted keys; NaN becomes null and infinities words, so that any reader copes."""
-    print(json.dumps(_finite(value), indent=2, sort_keys=True, ensure_ascii=False, default=str))
+    text = json.dumps(_finite(value), indent=2, sort_keys=True, ensure_ascii=False, default=str)
+    say(text)
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
@@ -55,7 +58,10 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: st
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     # A pipe has no width: nothing is folded there, so that lines stay greppable.
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
+    drawn = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    # Rich would exit with 1, which is the gate's code for a regression.
+    drawn.on_broken_pipe = closed  # type: ignore[method-assign]
+    drawn.print(table)
 
 
 @contextmanager

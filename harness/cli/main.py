@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from rsft_bench.harness.cli.parser import Parser, env_true, flags, parse
+from rsft_bench.harness.cli.stdout import StdoutClosed, flush
 from rsft_bench.harness.errors import BenchError, InfrastructureError, UserError, disk_full
 
 EXIT_UNFORESEEN = 4
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.json = env_true(args.json, "JSON")
         run: Callable[[argparse.Namespace], int] = args.run
         code = run(args)
-        sys.stdout.flush()
+        flush()
         return code
     except KeyboardInterrupt:
         _say("interrupted; finished work is kept, run the same command to go on")
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Terminated:
         _say("terminated; finished work is kept, run the same command to go on")
         return EXIT_TERMINATED
-    except BrokenPipeError:
+    except StdoutClosed:
         # Python would complain again when it flushes the closed pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE_CLOSED

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from rsft_bench.harness.errors import ConfigError, DataError, NotComparableError, UserError
 from rsft_bench.harness.gate.components import Components, fit_data
 from rsft_bench.harness.gate.data import (
+    HELD,
     Arm,
     GateData,
     even,
@@ -104,7 +105,8 @@ def save_baseline(
         run: the run folder.
         out: the baseline's folder, made if absent; an older baseline there is replaced.
         margin: margin asked for; the run's ``gate.margin`` if None.
-        accept_margin: the widest margin accepted where the run is too small for ``margin``.
+        accept_margin: the widest margin accepted where the run is too small for ``margin``; the
+            one in force is then the computed margin rounded up to .005, at most this.
         run_seeds: seeds that later runs will have (preset ``gate``: 5).
 
     Raises:
@@ -154,6 +156,8 @@ def load_baseline(path: Path) -> Baseline:
     if hashlib.sha256(raw).hexdigest() != info.get("values_sha256"):
         raise DataError(f"{path / VALUES} is not the file that {FILE} describes; save it again")
     values: pd.DataFrame = pq.read_table(pa.BufferReader(raw)).to_pandas()
+    if absent := set(HELD) - set(values.columns):
+        raise DataError(f"{path / VALUES} lacks column {min(absent)!r}; save the baseline again")
     try:
         data = GateData(
             manifest=info["run"],
@@ -209,12 +213,15 @@ def _in_force(
     asked: float,
     accepted: float | None,
 ) -> float:
-    """The margin of scope recipe, or NotComparableError with what would bring it down."""
+    """The margin of scope recipe, or NotComparableError with what would bring it down.
+
+    Accepting .10 does not put .10 in force where .06 is enough.
+    """
     needed = max(computed.values())
     if needed <= asked:
         return asked
     if accepted is not None and needed <= accepted:
-        return accepted
+        return min(accepted, _rounded_up(needed))
     if math.isinf(needed):
         clusters = min(len(c.sizes) for c in fitted)
         raise NotComparableError(
@@ -226,7 +233,7 @@ def _in_force(
         key=lambda pair: standard_error(pair[0], pair[1], size),
     )
     hint = (
-        f"; or accept it with --accept-margin {math.ceil(needed * 200) / 200:g}"
+        f"; or accept it with --accept-margin {_rounded_up(needed):g}"
         if needed <= MAX_MARGIN
         else ""
     )
@@ -235,6 +242,11 @@ def _in_force(
         f"{asked:g}; noisiest check: {worst.suite} {worst.checks[check][0]}; it comes down with "
         f"{remedies(worst, check, size, asked / needed)}{hint}"
     )
+
+
+def _rounded_up(margin: float) -> float:
+    """To the next multiple of .005; a multiple stays, whatever its last binary digit."""
+    return math.ceil(round(margin * 200, 6)) / 200
 
 
 def _warnings(
@@ -265,7 +277,7 @@ def _write(out: Path, data: GateData, parts: Mapping[str, Any], metrics: Sequenc
         "arms": [list(arm) for arm in arms],
         "margins": parts["margins"],
         "components": [c.to_dict() for c in parts["components"]],
-        "cells": data.cells.to_dict(orient="list"),
+        "cells": data.cells.replace({np.nan: None}).to_dict(orient="list"),
         "values_sha256": hashlib.sha256(raw).hexdigest(),
     }
     # The description goes last: a folder without it, or with an older one, is refused on reading.

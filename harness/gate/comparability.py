@@ -1,7 +1,8 @@
 """Whether a run may be compared with a baseline at all. Every reason is listed, nothing is mended.
 
 Missing things are never a pass: a suite, policy, variant, seed, example, draw or metric that the
-baseline has and the run lacks is a reason.
+baseline has and the run lacks is a reason. In scope artifact differences are paired by (example,
+seed, draw), so there other draws are a reason too; in scope recipe each side has its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,15 @@ import pandas as pd
 from rsft_bench.harness.gate.baseline import FILE, Baseline
 from rsft_bench.harness.gate.data import Arm, GateData, even
 from rsft_bench.harness.runfolder import SCHEMA_VERSION, read_json
+
+ARTIFACT = "artifact"
+RECIPE = "recipe"
+
+
+def scope_of(run: GateData, baseline: Baseline, arm: Arm) -> str:
+    """``artifact`` where every seed of the run has the baseline's weights, else ``recipe``."""
+    now, then = run.fingerprints(arm), baseline.data.fingerprints(arm)
+    return ARTIFACT if now and all(then.get(s) == f for s, f in now.items()) else RECIPE
 
 
 def reasons(run: GateData, baseline: Baseline) -> list[str]:
@@ -82,7 +92,24 @@ def _arm(run: GateData, baseline: Baseline, arm: Arm) -> list[str]:
             found.append(f"{label}: metric {metric!r} is missing at some seeds")
         elif _unscored(now, metric) != _unscored(then, metric):
             found.append(f"{label}: metric {metric!r} is missing for other examples")
+    if scope_of(run, baseline, arm) == ARTIFACT:
+        found += _draws(label, now, then)
     return found
+
+
+def _draws(label: str, now: pd.DataFrame, then: pd.DataFrame) -> list[str]:
+    """Answers of one side that the other lacks: the draws cannot be paired."""
+    keys = ["seed", "example_id"]
+    both = now.merge(then, on=keys, how="left", suffixes=("", "_then"))
+    odd = both[(both["draw_set"] != both["draw_set_then"]) | (both["draws"] != both["draws_then"])]
+    if odd.empty:
+        return []
+    first = odd.iloc[0]
+    return [
+        f"{label}: draws differ from the baseline's for {len(odd)} answers of the same weights, "
+        f"first seed {first['seed']}, {first['example_id']} ({first['draws']} draws, "
+        f"baseline {first['draws_then']:g}); repeat the run with the baseline's draws"
+    ]
 
 
 def _examples(label: str, now: pd.DataFrame, then: pd.DataFrame) -> list[str]:

@@ -28,6 +28,8 @@ DEFAULT_GATE: Mapping[str, Json] = {
     "variants": ["sft", "primary"],
     "margin": 0.05,
 }
+# Columns of ``values`` that are not metrics.
+HELD = (*KEY, "cluster", "draws", "draw_set", "answer_set", "weight")
 COSTS = tuple(f"{stage}_{unit}" for stage in STAGES for unit in ("tokens", "flops"))
 
 
@@ -44,7 +46,8 @@ class GateData:
     """One side of the gate.
 
     ``values`` has one row per (suite, policy, variant, seed, example): cluster, draws, weight (1
-    when no draw is missing) and one column a metric, the weighted mean over draws. ``cells`` has
+    when no draw is missing), digests of which draws there are (``draw_set``) and of their texts and
+    weights (``answer_set``), and one column a metric, the weighted mean over draws. ``cells`` has
     policy_fingerprint and cost columns. ``suites`` maps name to version and content digest,
     ``policies`` name to version and base fingerprint.
     """
@@ -88,9 +91,8 @@ def read_run(folder: RunFolder, arms: Sequence[str]) -> GateData:
     Raises:
         UserError: a file is absent. DataError: a file is damaged.
     """
-    manifest, rows, cells = folder.manifest(), folder.rows(), folder.cells()
+    manifest, rows, cells = folder.manifest(), read_draws(folder, arms), folder.cells()
     metrics = ["gold_pass", "gold", "proxy", *folder.metrics()]
-    rows = rows[(rows["split"] == SPLIT) & rows["variant"].isin(arms)]
     cells = cells[cells["variant"].isin(arms)]
     digests = _digests(folder.examples())
     return GateData(
@@ -109,9 +111,13 @@ def read_run(folder: RunFolder, arms: Sequence[str]) -> GateData:
 
 
 def read_draws(folder: RunFolder, arms: Sequence[str]) -> pd.DataFrame:
-    """Rows of the confirm split of some variants, one a draw, for the draw variance."""
+    """Rows of the confirm split of some variants, one a draw.
+
+    ``gold_pass`` is a bool in the file and a number here: NaN where the example has no gold.
+    """
     rows = folder.rows()
-    return rows[(rows["split"] == SPLIT) & rows["variant"].isin(arms)]
+    rows = rows[(rows["split"] == SPLIT) & rows["variant"].isin(arms)]
+    return rows.assign(gold_pass=rows["gold_pass"].astype(float).where(rows["gold"].notna()))
 
 
 def gate_settings(manifest: Mapping[str, Json]) -> tuple[list[str], list[str], float]:
@@ -160,6 +166,10 @@ def average_draws(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     weight = rows["weight"].to_numpy(dtype=np.float64)
     work = rows[[*KEY, "cluster"]].copy()
     work["draws"], work["weight"] = 1, weight
+    # Sums of hashes, modulo 2^64, do not depend on the order of draws.
+    work["draw_set"] = pd.util.hash_pandas_object(rows[["draw"]], index=False)
+    answer = rows[["draw", "text", "weight"]]
+    work["answer_set"] = pd.util.hash_pandas_object(answer, index=False)
     for metric in metrics:
         values = oriented(metric, rows[metric].to_numpy(dtype=np.float64))
         work[metric] = weight * values

@@ -28,6 +28,7 @@ from rsft_bench.harness.statistics.resampling import (
     bootstrap_interval,
     cluster_draws,
     percentile_interval,
+    seed_draws,
 )
 from rsft_bench.harness.statistics.selection import (
     Selection,
@@ -38,7 +39,6 @@ from rsft_bench.harness.statistics.selection import (
 from rsft_bench.harness.statistics.two_way import (
     Variance,
     cluster_weights,
-    effective_clusters,
     one_way,
     two_sample,
     two_way,
@@ -59,7 +59,6 @@ __all__ = [
     "cluster_effect",
     "cluster_interval",
     "cluster_weights",
-    "effective_clusters",
     "holm",
     "jeffreys",
     "leave_one_seed_out_winner",
@@ -70,6 +69,7 @@ __all__ = [
     "pass_at_k",
     "pass_hat_k",
     "percentile_interval",
+    "seed_draws",
     "two_sample",
     "two_sample_effect",
     "two_way",

@@ -2,6 +2,11 @@
 
 Owns the rules about when there is an interval at all (protocol section 5). Inputs are already
 averaged over draws: one value per (example, seed). Imports numpy and scipy only.
+
+Equal averages are not equal rows: two arms that answer differently and fail everywhere differ by 0
+and are still uncertain. So the caller, who sees texts, says whether rows are identical. Where they
+are not and nothing varies, there is no interval here ("no variation"): a t interval would have zero
+width, and an exact bound needs the metric's range, which only the gate knows (it then has one).
 """
 
 from __future__ import annotations
@@ -101,7 +106,12 @@ def table(sample: Sample) -> Table:
 
 
 def two_way_effect(
-    diff: FloatArray, cluster: Sequence[str], seed: Sequence[int], level: float = 0.95
+    diff: FloatArray,
+    cluster: Sequence[str],
+    seed: Sequence[int],
+    level: float = 0.95,
+    *,
+    identical: bool = False,
 ) -> Effect:
     """Mean paired difference with the two-way (cluster x seed) interval.
 
@@ -110,32 +120,33 @@ def two_way_effect(
         cluster: the cluster of each entry.
         seed: the seed of each entry.
         level: coverage of the interval.
+        identical: whether the two sides' rows are the same, draw by draw, texts and values.
 
     Returns:
         The mean over examples (clusters weighted by size). One seed: variance over clusters only,
-        scope "this checkpoint". Under 10 clusters: no interval. Zero width only where every
-        difference is exactly 0, scope "identical"; a constant difference other than 0 has no
-        interval. With 3 seeds the 5 % test rejects up to 7.8 % under no effect.
+        scope "this checkpoint". Under 10 clusters: no interval. Zero width only where rows are
+        identical, scope "identical"; a constant difference, 0 included, has no interval. With 3
+        seeds the 5 % test rejects up to 7.8 % under no effect.
 
     Raises:
-        NotComparableError: as ``table``.
+        NotComparableError: as ``table``. ValueError: identical rows that differ.
 
     Source: protocol section 5.
     """
-    folded = table(Sample(diff, cluster, seed))
-    same = not np.any(np.asarray(diff))
-    return _from_table(folded, level, same)
+    return _from_table(table(Sample(diff, cluster, seed)), level, _checked(diff, identical))
 
 
-def cluster_effect(diff: FloatArray, cluster: Sequence[str], seed: Sequence[int]) -> Effect:
+def cluster_effect(
+    diff: FloatArray, cluster: Sequence[str], seed: Sequence[int], *, identical: bool = False
+) -> Effect:
     """Mean paired difference with the cluster t interval at fixed seeds: these weights only.
 
     Seeds are averaged within an example first, so the statement is about these checkpoints
-    together. C - 1 degrees of freedom for equal clusters.
+    together. C - 1 degrees of freedom. ``identical`` as in ``two_way_effect``.
     """
     folded = table(Sample(diff, cluster, seed))
     mean = folded._replace(x=folded.x.mean(axis=1, keepdims=True))
-    effect = _from_table(mean, 0.95, not np.any(np.asarray(diff)))
+    effect = _from_table(mean, 0.95, _checked(diff, identical))
     return effect._replace(seeds=len(folded.seeds))
 
 
@@ -151,7 +162,8 @@ def two_sample_effect(a: Sample, b: Sample, level: float = 0.95) -> Effect:
     """mean(a) - mean(b), paired by example, seeds of the two sides as independent samples.
 
     Both sides must hold the same number of examples in the same clusters. Under 2 seeds on a side
-    or under 10 clusters there is no interval. ``seeds`` is the smaller side's number.
+    or under 10 clusters there is no interval. ``seeds`` is the smaller side's number. The sides are
+    independent, so their rows are never "identical": equal values are chance.
 
     Raises:
         NotComparableError: the clusters or their sizes differ, or as ``table``.
@@ -163,8 +175,6 @@ def two_sample_effect(a: Sample, b: Sample, level: float = 0.95) -> Effect:
     size = (int(left.sizes.sum()), len(left.clusters), seeds)
     weights = cluster_weights(left.sizes)
     estimate = float((left.x.mean(axis=1) - right.x.mean(axis=1)) @ weights)
-    if _same_rows(a, b):
-        return _identical(size)
     if size[1] < MIN_CLUSTERS:
         return _none(estimate, size, f"no interval: {size[1]} clusters, 10 needed")
     if seeds < 2:
@@ -231,16 +241,8 @@ def _none(estimate: float, size: tuple[int, int, int], why: str) -> Effect:
     return Effect(estimate, None, None, None, None, *size, None, None, why)
 
 
-def _same_rows(a: Sample, b: Sample) -> bool:
-    """Whether every seed of both sides has the same values in every cluster."""
-    blocks = [_by_seed(side) for side in (a, b)]
-    first = next(iter(blocks[0].values()))
-    return all(np.array_equal(first, rows) for block in blocks for rows in block.values())
-
-
-def _by_seed(side: Sample) -> dict[int, FloatArray]:
-    """Values of each seed, sorted by cluster and value."""
-    values, cluster = np.asarray(side.values, dtype=np.float64), np.asarray(side.cluster)
-    seed = np.asarray(side.seed)
-    order = np.lexsort((values, cluster))
-    return {int(s): values[order][seed[order] == s] for s in np.unique(seed)}
+def _checked(diff: FloatArray, identical: bool) -> bool:
+    """The flag, refused where the differences contradict it."""
+    if identical and np.any(np.asarray(diff)):
+        raise ValueError("rows said to be identical have differences other than 0")
+    return identical

@@ -1,7 +1,7 @@
 """Percentile bootstrap over clusters, for functionals without a variance formula.
 
-Used for break-even and best-of-n curves. Seeds stay as they are, and the result says so: with few
-seeds a bootstrap over seeds understates their variance.
+Used for break-even and best-of-n curves. Under 10 seeds they stay as they are, and the result says
+so: a bootstrap over few seeds understates their variance (protocol section 5).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from rsft_bench.harness.statistics.proportions import Interval
 from rsft_bench.harness.types import FloatArray, IntArray
 
 FIXED_SEEDS = "clusters resampled, seeds fixed"
+RESAMPLED_SEEDS = "clusters and seeds resampled"
+MIN_RESAMPLED_SEEDS = 10
 
 
 def cluster_draws(clusters: int, replicates: int, seed: int) -> IntArray:
@@ -26,6 +28,14 @@ def cluster_draws(clusters: int, replicates: int, seed: int) -> IntArray:
     rng = stream(seed, "cluster-bootstrap", clusters)
     equal = np.full(clusters, 1.0 / clusters)
     return np.asarray(rng.multinomial(clusters, equal, size=replicates), dtype=np.int64)
+
+
+def seed_draws(seeds: int, replicates: int, seed: int) -> IntArray | None:
+    """How often each seed is drawn in each replicate, (replicates, seeds); None under 10 seeds."""
+    if seeds < MIN_RESAMPLED_SEEDS:
+        return None
+    rng = stream(seed, "seed-bootstrap", seeds)
+    return np.asarray(rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=replicates))
 
 
 def bootstrap_interval(
@@ -60,12 +70,17 @@ def bootstrap_interval(
     return percentile_interval(values, level)
 
 
-def percentile_interval(values: FloatArray, level: float = 0.95) -> Interval | None:
-    """Percentiles of replicate values, shape (R,); None where one is NaN. Keeps infinities."""
+def percentile_interval(
+    values: FloatArray, level: float = 0.95, label: str = FIXED_SEEDS
+) -> Interval | None:
+    """Percentiles of replicate values, shape (R,); None where one is NaN. Keeps infinities.
+
+    ``label`` says what was resampled.
+    """
     if np.isnan(values).any():
         return None
     tail = (1.0 - level) / 2
     # No interpolation: between a number and infinity there is nothing to interpolate.
     lo = float(np.quantile(values, tail, method="lower"))
     hi = float(np.quantile(values, 1.0 - tail, method="higher"))
-    return Interval(lo, hi, FIXED_SEEDS)
+    return Interval(lo, hi, label)

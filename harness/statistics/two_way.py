@@ -6,8 +6,7 @@ leading axes are independent replicates. Imports numpy only.
 Unequal clusters: the estimand is the mean over examples, so cluster c has weight n_c / n. The
 components are the weighted sums of squares that are unbiased when the cluster effects and the cells
 have one variance, and that equal the textbook mean squares when all clusters have one size. The
-cluster degrees of freedom are Kish's effective number of clusters minus one, which is C - 1 for
-equal sizes and smaller otherwise.
+clusters carry C - 1 degrees of freedom whatever their sizes (protocol section 5).
 """
 
 from __future__ import annotations
@@ -38,11 +37,6 @@ def cluster_weights(sizes: FloatArray) -> FloatArray:
     return np.asarray(sizes, dtype=np.float64) / float(np.sum(sizes))
 
 
-def effective_clusters(weights: FloatArray) -> float:
-    """Kish's effective number of clusters, 1 / sum of squared weights; C for equal weights."""
-    return float(1.0 / np.sum(weights**2))
-
-
 def two_way(x: FloatArray, weights: FloatArray) -> Variance:
     """Variance of the weighted mean of ``x`` (..., C, S) over new clusters and new seeds.
 
@@ -61,7 +55,7 @@ def two_way(x: FloatArray, weights: FloatArray) -> Variance:
     means = x.mean(axis=-1)
     v_cluster = _cluster(means, weights)
     terms = ((v_seed, seeds - 1.0),)
-    return _combine(means @ weights, terms, v_cluster, v_cell, weights)
+    return _combine(means @ weights, terms, (v_cluster, x.shape[-2] - 1.0), v_cell)
 
 
 def two_sample(a: FloatArray, b: FloatArray, weights: FloatArray) -> Variance:
@@ -80,14 +74,15 @@ def two_sample(a: FloatArray, b: FloatArray, weights: FloatArray) -> Variance:
     seed_b, cell_b = _seed_and_cell(b, weights)
     gap = a.mean(axis=-1) - b.mean(axis=-1)
     terms = ((seed_a, a.shape[-1] - 1.0), (seed_b, b.shape[-1] - 1.0))
-    return _combine(gap @ weights, terms, _cluster(gap, weights), cell_a + cell_b, weights)
+    cluster = (_cluster(gap, weights), a.shape[-2] - 1.0)
+    return _combine(gap @ weights, terms, cluster, cell_a + cell_b)
 
 
 def one_way(x: FloatArray, weights: FloatArray) -> Variance:
     """Variance of the weighted mean of cluster means ``x`` (..., C) over new clusters only."""
     v_cluster = _cluster(x, weights)
     zero = np.zeros_like(v_cluster)
-    df = np.full_like(v_cluster, effective_clusters(weights) - 1.0)
+    df = np.full_like(v_cluster, weights.shape[0] - 1.0)
     return Variance(np.asarray(x @ weights), zero, v_cluster, zero, np.sqrt(v_cluster), df)
 
 
@@ -120,15 +115,15 @@ def _seed_and_cell(x: FloatArray, weights: FloatArray) -> tuple[FloatArray, Floa
 def _combine(
     estimate: FloatArray,
     terms: tuple[tuple[FloatArray, float], ...],
-    v_cluster: FloatArray,
+    cluster: tuple[FloatArray, float],
     v_cell: FloatArray,
-    weights: FloatArray,
 ) -> Variance:
-    """Add the components and give the sum its degrees of freedom."""
+    """Add the components, (variance, degrees of freedom) each, and give the sum its own."""
+    v_cluster, cluster_df = cluster
     v_seed = np.sum([v for v, _ in terms], axis=0)
     v = np.maximum(v_seed + v_cluster - v_cell, np.maximum(v_seed, v_cluster))
     floor = min(d for _, d in terms)
-    below = v_cluster**2 / max(effective_clusters(weights) - 1.0, 1e-9)
+    below = v_cluster**2 / cluster_df
     below = below + np.sum([t**2 / d for t, d in terms], axis=0)
     df = np.divide(v**2, below, out=np.full_like(v, floor), where=below > 0)
     return Variance(

@@ -20,6 +20,7 @@ from rsft_bench.harness.statistics import (
     lower_bound,
     minimum_detectable,
     p_not_worse,
+    two_sample,
     two_sample_effect,
     two_way,
     two_way_effect,
@@ -61,6 +62,62 @@ def test_components_are_unbiased_by_enumeration_for_unequal_clusters(
     exact = 9 / 2 + 4 * w2 + w2 / 2
     assert np.mean(v.v_seed + v.v_cluster - v.v_cell) == pytest.approx(exact)
     assert np.var(v.estimate) == pytest.approx(exact)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (1, 2, 5)])
+def test_two_sample_components_are_unbiased_by_enumeration(sizes: tuple[int, ...]) -> None:
+    # Side a: 2 seeds (SD 3), 6 cells (SD 1); side b: 2 seeds (SD 2), 6 cells (SD 2): 2^16 equally
+    # likely tables of signs. Both sides share cluster effects, which must cancel exactly, so their
+    # signs may be made of the others.
+    signs = np.array(list(itertools.product((-1.0, 1.0), repeat=16)))
+    cluster = 5 * signs[:, :3]
+    a = 3 * signs[:, None, :2] + signs[:, 4:10].reshape(-1, 3, 2) + cluster[:, :, None]
+    b = 2 * signs[:, None, 2:4] + 2 * signs[:, 10:].reshape(-1, 3, 2) + cluster[:, :, None]
+    w = cluster_weights(np.array(sizes, dtype=float))
+    w2 = float((w**2).sum())
+    v = two_sample(a, b, w)
+    cells = (1 + 4) * w2 / 2
+    assert np.mean(v.v_seed) == pytest.approx((9 + 1 * w2) / 2 + (4 + 4 * w2) / 2)
+    assert np.mean(v.v_cell) == pytest.approx(cells)
+    assert np.mean(v.v_cluster) == pytest.approx(cells)  # cells alone: cluster effects cancel
+    exact = 9 / 2 + 4 / 2 + cells
+    assert np.mean(v.v_seed + v.v_cluster - v.v_cell) == pytest.approx(exact)
+    assert np.var(v.estimate) == pytest.approx(exact)
+
+
+def test_two_sample_by_hand() -> None:
+    # Cluster gaps 4, 2, 0 - (0, 0, 0); seed means of a 1.5 and 2.5, of b 0 and 0, cells of a ±.5.
+    a = np.array([[3.0, 5.0], [1.5, 2.5], [0.0, 0.0]])
+    b = np.zeros((3, 2))
+    v = two_sample(a, b, np.full(3, 1 / 3))
+    assert float(v.estimate) == pytest.approx(2.0)
+    assert float(v.v_seed) == pytest.approx(0.5 / 2)  # var(1.5, 2.5) / 2
+    assert float(v.v_cluster) == pytest.approx(4.0 / 3)  # var(4, 2, 0) / 3
+    # Residuals -.5, .5 / 0, 0 / .5, -.5: sum of squares 1, mean square 1/2, over C S = 6.
+    assert float(v.v_cell) == pytest.approx(1 / 12)
+    total = 1 / 4 + 4 / 3 - 1 / 12
+    assert float(v.se) ** 2 == pytest.approx(total)
+    assert float(v.df) == pytest.approx(total**2 / (0.25**2 / 1 + (4 / 3) ** 2 / 2))
+
+
+def test_degrees_of_freedom_fall_no_lower_than_the_seeds_leave() -> None:
+    # Two seeds, two clusters. Seed means 0 and 2: V_seed = 1. Cluster means 0 and 2: V_cluster = 1.
+    # Residuals +-1: V_cell = 4 / 1 / 4 = 1. V = 1 + 1 - 1 = 1, and V^2 / (1/1 + 1/1) = .5 < S - 1.
+    x = np.array([[-2.0, 2.0], [2.0, 2.0]])
+    v = two_way(x, np.full(2, 0.5))
+    assert (float(v.v_seed), float(v.v_cluster), float(v.v_cell)) == (1.0, 1.0, 1.0)
+    assert float(v.se) == 1.0
+    assert float(v.df) == 1.0
+
+
+def test_unequal_clusters_keep_their_number_less_one_as_degrees_of_freedom() -> None:
+    sizes = np.array([11] + [1] * 11)
+    effect = cluster_effect(*long_form(table(7), sizes))
+    assert effect.df == 11
+    v = two_way(table(7), cluster_weights(sizes.astype(float)))
+    total = max(float(v.v_seed + v.v_cluster - v.v_cell), float(v.v_seed), float(v.v_cluster))
+    df = total**2 / (float(v.v_seed) ** 2 / 3 + float(v.v_cluster) ** 2 / 11)
+    assert float(v.df) == pytest.approx(max(df, 3))
 
 
 def test_mean_squares_agree_with_statsmodels() -> None:
@@ -128,10 +185,19 @@ def test_bounds_and_p_values_by_hand() -> None:
 
 
 def test_zero_width_only_where_identical() -> None:
-    zeros = two_way_effect(*long_form(np.zeros((12, 3)), np.ones(12, int)))
+    nothing = long_form(np.zeros((12, 3)), np.ones(12, int))
+    zeros = two_way_effect(*nothing, identical=True)
     assert (zeros.estimate, zeros.lo, zeros.hi, zeros.p) == (0.0, 0.0, 0.0, 1.0)
     assert zeros.scope == "identical"
     assert lower_bound(zeros) == 0.0
+    # Equal averages of other answers: the difference is 0 and nothing says how sure that is.
+    for effect in (two_way_effect(*nothing), cluster_effect(*nothing)):
+        assert effect.scope == "no interval: no variation"
+        assert effect.estimate == 0.0
+        assert effect.lo is effect.hi is effect.p is lower_bound(effect) is None
+    assert cluster_effect(*nothing, identical=True).scope == "identical"
+    with pytest.raises(ValueError, match="said to be identical"):
+        two_way_effect(*long_form(np.full((12, 3), 0.1), np.ones(12, int)), identical=True)
     constant = two_way_effect(*long_form(np.full((12, 3), 0.1), np.ones(12, int)))
     assert constant.lo is constant.p is constant.se is None
     assert constant.estimate == pytest.approx(0.1)
@@ -144,10 +210,10 @@ def test_differences_that_cancel_within_clusters_are_not_identical() -> None:
     assert effect.scope == "no interval: no variation"
 
 
-def test_two_identical_sides_are_identical() -> None:
+def test_two_independent_sides_are_never_identical() -> None:
     rows = long_form(np.ones((12, 3)), np.ones(12, int))
     effect = two_sample_effect(Sample(*rows), Sample(*rows))
-    assert effect.scope == "identical"
+    assert (effect.estimate, effect.scope) == (0.0, "no interval: no variation")
 
 
 def test_under_ten_clusters_there_is_no_interval() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -12,16 +14,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from synthetic_run import PRIMARY, write_synthetic_run
 
 from rsft_bench.harness.errors import ConfigError, DataError, NotComparableError, UserError
 from rsft_bench.harness.gate import GateResult, load_baseline, run_gate, save_baseline
+from rsft_bench.harness.gate.advice import shrinkage
 from rsft_bench.harness.gate.decision import judge, judge_checks
 from rsft_bench.harness.gate.gate import _one_sided
 from rsft_bench.harness.gate.result import Check
 from rsft_bench.harness.runfolder import read_json, write_json, write_table
 from rsft_bench.harness.seeding import stream
-from rsft_bench.harness.statistics import two_way_effect
+from rsft_bench.harness.statistics import holm, two_way_effect
 from rsft_bench.reports.junit import junit_xml
 
 SUITE = "order_status"
@@ -70,7 +74,10 @@ Edit = Callable[[pd.DataFrame], pd.DataFrame]
 
 @pytest.fixture
 def altered(tmp_path: Path) -> Callable[..., Path]:
-    """Copy a run with edits of its tables (rows=..., cells=..., examples=...) and manifest."""
+    """Copy a run with edits of its tables (rows=..., cells=..., examples=...) and manifest.
+
+    There is one copy at a time: a second call needs the first one's folder removed.
+    """
 
     def copy(run: Path, manifest: dict[str, object] | None = None, **edits: Edit) -> Path:
         out = tmp_path / "altered"
@@ -176,6 +183,123 @@ def test_an_estimate_between_is_inconclusive_and_says_what_would_settle_it(
     result = run_gate(altered(retrained, rows=lose(0.045 + clean.estimate)), baseline)
     assert (result.verdict, result.exit_code) == ("inconclusive", 3)
     assert any(PRIMARY in a and "seeds: " in a for a in result.advice)
+
+
+def test_advice_below_the_margin_asks_for_what_holm_asks_for() -> None:
+    base = Check(
+        *("s", "p", "v", "m", "recipe", -0.09, -0.16, -0.02, 0.016, 0.064),
+        *(150, 30, 5, 10, 0.05, "inconclusive"),
+    )
+    # Four checks, none rejected: p must fall below .05 / 4; t_.9875,30 = 2.360.
+    checks = [base, *(replace(base, estimate=0.0, p=0.5, p_adj=1.0) for _ in range(3))]
+    assert shrinkage(base, 0.04, 30.0, checks) == pytest.approx(0.09 / (2.360 * 0.04), abs=1e-3)
+    # One of them is rejected (and lies within the margin): .05 / 3; t_.98333,30 = 2.231.
+    checks[1] = replace(base, estimate=-0.03, p=0.001, p_adj=0.004)
+    ratio = shrinkage(base, 0.04, 30.0, checks)
+    assert ratio == pytest.approx(0.09 / (2.231 * 0.04), abs=1e-3)
+    # Above the margin a pass is in reach, whose bound has no correction: t_.95,30 = 1.697.
+    above = replace(base, estimate=-0.02)
+    assert shrinkage(above, 0.04, 30.0, checks) == pytest.approx(0.03 / (1.697 * 0.04), abs=1e-3)
+
+
+@pytest.mark.parametrize(("change", "word"), [(0.999, "regression"), (1.001, "inconclusive")])
+def test_a_standard_error_shrunk_as_advised_settles_the_check(change: float, word: str) -> None:
+    p = [stats.t.cdf(-0.09 / 0.05, 30), 0.5, 0.001, 0.9]
+    adjusted = holm(np.array(p))
+    checks = [
+        Check(
+            *("s", "p", "v", str(i), "recipe", -0.09, None, None, p[i], float(adjusted[i])),
+            *(150, 30, 5, 10, 0.05, "inconclusive"),
+        )
+        for i in range(4)
+    ]
+    p[0] = stats.t.cdf(-0.09 / (0.05 * change * shrinkage(checks[0], 0.05, 30.0, checks)), 30)
+    words = judge_checks(np.array([-0.09, 0, -0.03, 0]), np.full(4, -1.0), np.array(p), 0.05)
+    assert words[0] == word
+
+
+def failing(texts: str) -> Edit:
+    """Every answer fails, with texts of one's own."""
+    return lambda rows: rows.assign(gold_pass=False, gold=0.0, text=texts + rows["text"])
+
+
+def test_other_answers_that_all_fail_are_not_identical(
+    recorded: Path, retrained: Path, altered: Callable[..., Path], tmp_path: Path
+) -> None:
+    saved = altered(recorded, rows=failing("then "))
+    save_baseline(saved, tmp_path / "b")
+    assert run_gate(saved, tmp_path / "b").verdict == "pass"  # these rows are the baseline's own
+    shutil.rmtree(saved)
+    for run, scope in ((retrained, "recipe"), (recorded, "artifact")):
+        result = run_gate(altered(run, rows=failing("now ")), tmp_path / "b")
+        shutil.rmtree(tmp_path / "altered")
+        assert result.verdict == "inconclusive"
+        for check in result.checks:
+            assert (check.scope, check.estimate) == (scope, 0.0)
+            # 30 clusters without a difference: at most 1 - .05^(1/30) of new ones lose everything.
+            assert check.lower == pytest.approx(-(1 - 0.05 ** (1 / 30)))
+        # .05^(1/C) > 1 - margin: C > ln .05 / ln .95 = 58.4, ln .05 / ln .97 = 98.4.
+        wanted = {"recipe": 59, "artifact": 99}[scope]
+        assert any(
+            f"every difference is +0; {wanted} clusters (now 30)" in a for a in result.advice
+        )
+
+
+def test_equal_texts_with_other_values_are_not_identical(
+    recorded: Path, baseline: Path, altered: Callable[..., Path]
+) -> None:
+    result = run_gate(altered(recorded, rows=lose(0.02)), baseline)
+    hurt = {c.variant: c for c in result.checks}
+    assert hurt["sft"].lower == 0.0
+    assert hurt[PRIMARY].lower is not None
+    assert hurt[PRIMARY].lower < hurt[PRIMARY].estimate < 0
+
+
+def test_other_draws_of_the_same_weights_are_not_comparable(
+    recorded: Path, retrained: Path, baseline: Path, altered: Callable[..., Path]
+) -> None:
+    def moved(rows: pd.DataFrame) -> pd.DataFrame:
+        at = first_example(rows) & (rows["seed"] == 3) & (rows["variant"] == "sft")
+        return rows.assign(draw=rows["draw"].where(~at | (rows["draw"] > 0), 99))
+
+    def fewer(rows: pd.DataFrame) -> pd.DataFrame:
+        kept = rows[(rows["variant"] != "sft") | (rows["draw"] < 8)]
+        half = kept["weight"].where(kept["variant"] != "sft", 1 / 8)
+        return kept.assign(weight=half).reset_index(drop=True)
+
+    for edit, count, first in ((moved, 1, "seed 3"), (fewer, 1200, "seed 0")):
+        run = altered(recorded, rows=edit)
+        result = run_gate(run, baseline)
+        shutil.rmtree(run)
+        assert (result.verdict, result.exit_code) == ("not comparable", 3)
+        (why,) = result.reasons
+        assert f"draws differ from the baseline's for {count} answers" in why
+        assert first in why
+    assert run_gate(altered(retrained, rows=fewer), baseline).verdict == "pass"
+
+
+def test_an_example_without_gold_counts_neither_as_a_pass_nor_as_a_failure(
+    recorded: Path, retrained: Path, altered: Callable[..., Path], tmp_path: Path
+) -> None:
+    def no_gold(rows: pd.DataFrame) -> pd.DataFrame:
+        at = first_example(rows)
+        return rows.assign(gold=rows["gold"].where(~at), gold_pass=rows["gold_pass"] & ~at)
+
+    saved = altered(recorded, rows=no_gold)
+    save_baseline(saved, tmp_path / "b")
+    shutil.rmtree(saved)
+    result = run_gate(altered(retrained, rows=no_gold), tmp_path / "b")
+    means = []
+    for run in (retrained, recorded):
+        rows = pd.read_parquet(run / "rows.parquet")
+        rows = rows[(rows["split"] == "confirm") & ~first_example(rows)]
+        means.append(rows[rows["variant"] == PRIMARY]["gold_pass"].mean())
+    check = next(c for c in result.checks if c.variant == PRIMARY)
+    assert check.n == 119
+    assert check.estimate == pytest.approx(means[0] - means[1])
+    one_side = run_gate(retrained, tmp_path / "b")
+    assert one_side.verdict == "not comparable"
+    assert "'gold_pass' is missing for other examples" in one_side.reasons[0]
 
 
 def test_two_seeds_cannot_judge_a_recipe(
@@ -359,10 +483,15 @@ def test_the_margin_stored_is_the_one_asked_for_or_accepted(
         assert word in str(why.value)
     assert not (tmp_path / "b").exists()
     saved = save_baseline(small, tmp_path / "b", accept_margin=0.1, run_seeds=3)
-    assert saved.recipe == 0.1
-    assert 0.05 < saved.computed["recipe"] <= 0.1
+    # What is in force is the computed margin up to the next .005, not the .1 that was accepted.
+    assert 0.05 < max(saved.computed.values()) <= saved.recipe < 0.1
+    assert saved.recipe - max(saved.computed.values()) < 0.005
+    assert saved.recipe * 200 == pytest.approx(round(saved.recipe * 200))
     stored = read_json(tmp_path / "b" / "baseline.json")["margins"]
-    assert (stored["asked"], stored["accepted"], stored["recipe"]) == (0.05, 0.1, 0.1)
+    assert (stored["asked"], stored["accepted"], stored["recipe"]) == (0.05, 0.1, saved.recipe)
+    just = math.floor(saved.computed["recipe"] * 1e6 + 1) / 1e6
+    capped = save_baseline(small, tmp_path / "b", accept_margin=just, run_seeds=3)
+    assert capped.recipe == just
     assert saved.artifact < saved.recipe
     assert "wider than asked" in saved.warnings[0]
 
@@ -395,6 +524,11 @@ def test_a_margin_given_to_the_gate_is_used_and_remarked_on(
     assert "margin 0.08 is wider than the baseline's 0.05" in wide.advice
     narrow = run_gate(retrained, baseline, 0.02)
     assert any("passes 90 times in 100 only at a margin" in a for a in narrow.advice)
+    tight = run_gate(recorded, baseline, 0.01)
+    assert {c.margin for c in tight.checks} == {0.01}
+    note = "with other draws of the same weights at 10 seeds an unchanged program passes 90 times"
+    assert any(note in a and a.endswith("this gate uses 0.01") for a in tight.advice)
+    assert not any("draws of the same weights" in a for a in run_gate(recorded, baseline).advice)
     stored = load_baseline(baseline).margin("artifact")
     assert run_gate(recorded, baseline, 0.08).checks[0].margin == stored < 0.05
 
@@ -439,7 +573,14 @@ def test_a_damaged_baseline_is_refused(baseline: Path, retrained: Path, tmp_path
         run_gate(retrained, broken)
     with pytest.raises(UserError, match="baseline.json is missing"):
         run_gate(retrained, tmp_path / "nowhere")
-    shutil.copy(baseline / "values.parquet", broken)
+    old = pd.read_parquet(baseline / "values.parquet").drop(columns="draw_set")
+    old.to_parquet(broken / "values.parquet")
+    info = read_json(broken / "baseline.json")
+    digest = hashlib.sha256((broken / "values.parquet").read_bytes()).hexdigest()
+    write_json(broken / "baseline.json", info | {"values_sha256": digest})
+    with pytest.raises(DataError, match="lacks column 'draw_set'; save the baseline again"):
+        run_gate(retrained, broken)
+    shutil.copytree(baseline, broken, dirs_exist_ok=True)
     info = read_json(broken / "baseline.json")
     write_json(broken / "baseline.json", {k: v for k, v in info.items() if k != "margins"})
     with pytest.raises(DataError, match="not a baseline"):
@@ -462,6 +603,40 @@ def test_changed_counts_are_shown_and_do_not_block(
     )
     held = [c for c in run_gate(run, baseline).costs if c.variant == PRIMARY]
     assert not any(c.changed for c in held)
+
+
+def test_changes_of_two_seeds_that_cancel_are_changes(
+    recorded: Path, baseline: Path, altered: Callable[..., Path]
+) -> None:
+    def shifted(cells: pd.DataFrame) -> pd.DataFrame:
+        move = cells["seed"].map({0: 1, 1: -1}).fillna(0).astype(int)
+        return cells.assign(evaluate_tokens=cells["evaluate_tokens"] + move)
+
+    result = run_gate(altered(recorded, cells=shifted), baseline)
+    found = [c for c in result.costs if c.cost == "evaluate_tokens"]
+    assert [(c.rule, c.changed) for c in found] == [("exact", True)] * 2
+    assert all(c.run == c.baseline for c in found)
+
+
+@pytest.mark.parametrize(
+    "other", [{"commit": "1" * 40}, {"dirty": True}, {"versions": {"torch": "3"}}, {"workers": 7}]
+)
+def test_costs_of_another_program_are_compared_at_two_per_cent(
+    other: dict[str, object], recorded: Path, baseline: Path, altered: Callable[..., Path]
+) -> None:
+    costs = run_gate(altered(recorded, other), baseline).costs
+    assert {(c.rule, c.changed) for c in costs} == {("2 %", False)}
+
+
+def test_costs_that_nobody_counted_have_not_changed(
+    recorded: Path, altered: Callable[..., Path], tmp_path: Path
+) -> None:
+    saved = altered(recorded, cells=lambda c: c.assign(serve_flops=np.nan))
+    save_baseline(saved, tmp_path / "b")
+    assert not any(c.changed for c in run_gate(saved, tmp_path / "b").costs)
+    assert {c.cost for c in run_gate(recorded, tmp_path / "b").costs if c.changed} == {
+        "serve_flops"
+    }
 
 
 def test_a_suite_that_the_baseline_lacks_is_named(

@@ -8,9 +8,11 @@ import pytest
 
 from rsft_bench.harness.errors import NotComparableError
 from rsft_bench.harness.statistics import two_way_effect
-from rsft_bench.reports.comparisons import comparisons
+from rsft_bench.reports.comparisons import comparisons, effect_fields
+from rsft_bench.reports.formatting import gain
 from rsft_bench.reports.means import Key, Means, difference, full_seeds, paired
 from rsft_bench.reports.naming import Variant, variants
+from rsft_bench.reports.verdicts import equivalent
 
 KEY = Key("s", "p")
 
@@ -146,6 +148,64 @@ def test_holm_over_the_confirmatory_family_by_hand() -> None:
     assert sorted(r["p_adj"] for r in found) == pytest.approx([2 * low, max(2 * low, high)])
     keys = "suite policy a b metric split estimate lo hi df n clusters seeds p p_adj family".split()
     assert set(keys) <= set(found[0])
+
+
+def test_holm_is_adjusted_within_each_suite_and_policy() -> None:
+    rng = np.random.default_rng(0)
+    frames = []
+    for suite, policy in (("s", "p"), ("t", "p"), ("s", "q")):
+        rows = noisy("sft_more", 0.3, rng) + noisy("x", 0.9, rng) + noisy("y", 0.6, rng)
+        frames.append(pd.DataFrame(rows).assign(suite=suite, policy=policy))
+    one = manifest()["confirmatory"]
+    planned = [
+        {**pair, "suite": suite, "policy": policy}
+        for suite, policy in (("s", "p"), ("t", "p"), ("s", "q"))
+        for pair in one  # type: ignore[attr-defined]
+    ]
+    described = manifest(confirmatory=planned)
+    found = comparisons(Means(pd.concat(frames), []), described, variants(described))
+    assert len(found) == 6
+    for suite, policy in (("s", "p"), ("t", "p"), ("s", "q")):
+        family = [r for r in found if (r["suite"], r["policy"]) == (suite, policy)]
+        low, high = sorted(r["p"] for r in family)
+        # Two tests a place: the smaller p doubles. Over all six it would be six times as large.
+        assert sorted(r["p_adj"] for r in family) == pytest.approx(
+            [min(2 * low, 1), min(max(2 * low, high), 1)]
+        )
+
+
+def test_only_equal_rows_are_identical() -> None:
+    """Two arms that fail everywhere: with one text each, with other texts, weights or draws."""
+    a = grid("a", {s: [False] * 12 for s in range(3)})
+    plain = grid("b", {s: [False] * 12 for s in range(3)})
+    found = difference(Means(pd.DataFrame(a + plain[::-1]), []), KEY, "a", "b")
+    assert (found.scope, found.estimate, found.lo) == ("identical", 0.0, 0.0)
+    assert gain(found) == "0 (identical rows)"
+    for change in ({"text": "y"}, {"draw": 1}, {"weight": 0.5}):
+        other = [{**r, **change} for r in plain]
+        found = difference(Means(pd.DataFrame(a + other), []), KEY, "a", "b")
+        assert (found.scope, found.estimate) == ("no interval: no variation", 0.0)
+        assert found.lo is found.p is None
+        assert gain(found) == "+0.000 (no interval)"
+        assert not equivalent(effect_fields(found), 0.03)
+    one = [{**r, "text": "y"} if i == 7 else r for i, r in enumerate(plain)]
+    found = difference(Means(pd.DataFrame(a + one), []), KEY, "a", "b")
+    assert found.scope == "no interval: no variation"
+
+
+def test_the_order_of_draws_makes_no_other_rows() -> None:
+    a, b = (
+        [
+            row(v, 0, f"e{i:02d}", False, draw=d, text="xyz"[d], weight=1 / 3)
+            for i in range(12)
+            for d in order
+        ]
+        for v, order in (("a", (0, 1, 2)), ("b", (2, 0, 1)))
+    )
+    assert difference(Means(pd.DataFrame(a + b), []), KEY, "a", "b").scope == "identical"
+    swapped = [{**r, "text": "zyx"[int(str(r["draw"]))]} for r in b]
+    found = difference(Means(pd.DataFrame(a + swapped), []), KEY, "a", "b")
+    assert found.scope == "no interval: no variation"
 
 
 def test_exploratory_pairs_leave_out_confirmatory_ones() -> None:

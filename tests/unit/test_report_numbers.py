@@ -21,6 +21,7 @@ from rsft_bench.reports.economics import (
     BreakEven,
     Cost,
     _crossing,
+    _resampled,
     break_even,
     n_max,
     source_of,
@@ -224,6 +225,80 @@ def test_untimed_requests_leave_the_break_even_unknown() -> None:
     assert found.n_star == 2
     assert found.requests is None
     assert found.requests_interval is None
+
+
+def luck(seeds: int) -> pd.DataFrame:
+    """Units of 12 clusters whose best-of-2 reaches RSFT at even seeds and falls short at odd ones.
+
+    Clusters are alike, so only resampled seeds can move the crossing.
+    """
+    return pd.DataFrame(
+        [
+            {"seed": s, "cluster": f"c{c}", 1: 0.2, 2: 0.9 if s % 2 == 0 else 0.1, "gold_pass": 0.5}
+            for s in range(seeds)
+            for c in range(12)
+        ]
+    )
+
+
+def test_ten_seeds_are_resampled_and_nine_are_not() -> None:
+    few, label = _resampled(luck(9), [1, 2, "gold_pass"])
+    assert label == "clusters resampled, seeds fixed"
+    assert few[:, 1] == pytest.approx((5 * 0.9 + 4 * 0.1) / 9)
+    many, label = _resampled(luck(10), [1, 2, "gold_pass"])
+    assert label == "clusters and seeds resampled"
+    # Best-of-2 in a replicate is .1 + .8 B/10, B binomial(10, 1/2): mean .5, SD .8 sqrt(.025).
+    spread = 0.8 * 0.025**0.5
+    assert abs(many[:, 1].mean() - 0.5) / (spread / len(many) ** 0.5) < 4
+    assert many[:, 1].std() == pytest.approx(spread, rel=4 / (2 * len(many)) ** 0.5)
+    assert many[:, 0] == pytest.approx(0.2)
+
+
+def test_resampled_clusters_are_weighted_by_their_examples() -> None:
+    # Cluster c of eleven has 1 example of value 0, the twelfth has 20 of value 1.
+    rows = [{"seed": 0, "cluster": f"c{c}", "x": 0.0} for c in range(11)]
+    rows += [{"seed": 0, "cluster": "c11", "x": 1.0} for _ in range(20)]
+    found, _ = _resampled(pd.DataFrame(rows), ["x"])
+    # Drawn t times of twelve, it holds 20 t of 20 t + 12 - t examples.
+    times = np.arange(13)
+    allowed = 20 * times / (20 * times + 12 - times)
+    assert np.abs(found[:, 0][:, None] - allowed).min(axis=1).max() < 1e-12
+    assert len(np.unique(found.round(9))) > 3
+
+
+@pytest.mark.parametrize(
+    ("seeds", "label"),
+    [(9, "clusters resampled, seeds fixed"), (10, "clusters and seeds resampled")],
+)
+def test_break_even_says_what_its_intervals_resample(seeds: int, label: str) -> None:
+    sample = [
+        {
+            **{"suite": "s", "policy": "p", "variant": v, "seed": s, "draw": d},
+            **{"example_id": f"e{i}", "split": "confirm", "text": "x", "weight": 1 / 2},
+            **{"finish_reason": "stop", "proxy": float(d), "logprob": -1.0, "tokens_out": 1},
+            **{"served_tokens_out": 1, "cluster": f"c{i}", "stratum": "one"},
+            **{"gold_pass": passes(i, d), "gold": float(passes(i, d))},
+        }
+        for v, passes in (
+            ("sft", lambda i, d: i % 3 == 0 or d == 1),
+            ("best_of_n[n=2]", lambda i, d: d == 1),
+            ("r", lambda i, d: i % 4 < 3),
+        )
+        for s in range(seeds)
+        for i in range(12)
+        for d in (0, 1)
+    ]
+    frame = pd.DataFrame(sample)
+    table = {"best_of_n[n=2]": Variant("best_of_n[n=2]", "best_of_n", {"n": 2}, False, False)}
+    price = dict(zip(("sft", "best_of_n[n=2]", "r"), (10.0, 20.0, 10.0), strict=True))
+    spent = [Cost(v, 100.0, 1.0, 0, 0, f, 1, None, 0, 0.1) for v, f in price.items()]
+    found = break_even(Means(frame, []), frame[frame["variant"] == "sft"], spent, KEY, "r", table)
+    assert found is not None
+    assert found.n_star == 2
+    assert found.n_interval is not None
+    assert found.n_interval.label == found.resampled == label
+    assert found.requests_interval is not None
+    assert found.requests_interval.label == label
 
 
 def test_labels_are_moved_apart_inside_the_axes_in_their_order() -> None:
