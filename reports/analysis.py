@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from rsft_bench.harness.runfolder import SCHEMA_VERSION, RunFolder
+from rsft_bench.harness.runfolder import SCHEMA_VERSION, WINNER, RunFolder
 from rsft_bench.harness.statistics import Effect
 from rsft_bench.harness.types import Json
 from rsft_bench.reports.audit import AcceptAudit, ArmFacts, accept_audits, arm_facts
@@ -109,7 +109,9 @@ class Analysis:
     left_out: tuple[str, ...]
 
     def label(self, variant: str) -> str:
-        """Short words for a variant id."""
+        """Short words for a variant id or a side of a comparison."""
+        if variant == WINNER:
+            return "sweep winner"
         return self.variants[variant].label if variant in self.variants else variant
 
 

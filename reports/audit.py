@@ -75,15 +75,15 @@ def accept_audits(
 ) -> list[AcceptAudit]:
     """Audit of every variant with accepted pool draws; temperature twins share one, left out.
 
-    An arm that pays for no pool draws (it selects from D, or gives A no weight) has no accepted
-    set. ``heat`` is the pool's sampling temperature where a variant names no other.
+    An arm that trained on no accepted set (it selects from D, or gives A no weight) has no audit.
+    ``heat`` is the pool's sampling temperature where a variant names no other.
     """
     mine, cell = _here(pool, key), _here(cells, key)
-    paying = set(cell.loc[cell["sample_tokens"] > 0, "variant"])
+    trained = set(cell.loc[cell["rows_a"] > 0, "variant"])
     found = []
     for name, accepted in _here(selected, key).groupby("variant", sort=True):
         variant = table.get(str(name))
-        if variant is None or variant.temperature != 1 or name not in paying:
+        if variant is None or variant.temperature != 1 or name not in trained:
             continue
         own = variant.parameters.get("pool_temperature")
         drawn = _proposed(mine, heat if own is None else number(own))

@@ -86,7 +86,11 @@ def build(run: RunFolder, found: Analysis) -> Document:
 
 def _numbers(found: Analysis, s: SuiteAnalysis) -> str:
     """Pass rates of SFT, RSFT and the largest best-of-n, for the headline."""
-    tops = [v.variant for v in s.levels if found.variants[v.variant].method == "best_of_n"]
+    tops = [
+        v.variant
+        for v in s.levels
+        if found.variants[v.variant].n > 1 and not found.variants[v.variant].on_rsft
+    ]
     names = [
         ("base", "base"),
         (found.label(s.comparator or ""), s.comparator),

@@ -62,7 +62,8 @@ def _methods(found: Analysis, s: SuiteAnalysis) -> list[str]:
 
     RSFT means the settings that differ from the primary in λ alone; of best-of-n the largest n.
     """
-    tops = [i.variant for i in s.levels if found.variants[i.variant].method == "best_of_n"]
+    best_of = [v for i in s.levels if (v := found.variants[i.variant]).method == "best_of_n"]
+    tops = [v.id for v in best_of if not v.on_rsft]
     warm = [i.variant for i in s.levels if found.variants[i.variant].temperature == 1]
     plain = [v for v in warm if found.variants[v].method not in {"best_of_n", "rsft"}]
     same = [v for v in warm if s.primary and _but_lambda(found, v) == _but_lambda(found, s.primary)]

@@ -6,7 +6,7 @@ of one request. The harness's own test draws are never part of either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
@@ -52,7 +52,7 @@ class Cost:
 
     def total_flops(self, requests: int) -> float:
         """FLOPs once plus those of so many requests."""
-        return self.one_off_flops + requests * self.serve_flops
+        return self.one_off_flops + (requests * self.serve_flops if requests else 0.0)
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,11 @@ def costs(cells: pd.DataFrame, draws: Mapping[str, pd.DataFrame], key: Key) -> l
             )
         )
     return found
+
+
+def volumes(costs_: Sequence[Cost]) -> tuple[int, ...]:
+    """Request volumes to show total costs at; none but 0 where serving was not measured."""
+    return VOLUMES if any(isfinite(c.serve_flops) for c in costs_) else (0,)
 
 
 def source_of(means: Means, key: Key, table: Mapping[str, Variant]) -> str | None:

@@ -17,7 +17,7 @@ from rsft_bench.reports import plots
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import find
 from rsft_bench.reports.contests import MapCell
-from rsft_bench.reports.economics import VOLUMES, Cost
+from rsft_bench.reports.economics import Cost, volumes
 from rsft_bench.reports.formatting import count
 from rsft_bench.reports.naming import Variant
 from rsft_bench.reports.plots import BLUE, GREEN, GREY, ORANGE, RED, Dot, Mark
@@ -108,7 +108,8 @@ def _quality(found: Analysis, s: SuiteAnalysis) -> Figure | None:
 
 
 def _cost(found: Analysis, s: SuiteAnalysis) -> Figure | None:
-    shown, known = main_arms(found, s), {c.variant: c for c in s.costs}
+    shown, at = main_arms(found, s), volumes(s.costs)
+    known = {c.variant: c for c in s.costs if np.isfinite(c.total_flops(at[-1]))}
     quality = {
         v: item.passed.estimate
         for v in shown
@@ -117,11 +118,11 @@ def _cost(found: Analysis, s: SuiteAnalysis) -> Figure | None:
     if not quality:
         return None
     figure = Figure(figsize=(11.4, 1.6 + 0.21 * max(len(quality), 10)), layout="constrained")
-    axes = figure.subplots(1, len(VOLUMES), sharey=True)
+    axes = figure.subplots(1, len(at), sharey=True, squeeze=False)[0]
     # All dots of a panel stand at the same heights, so the names beside the last one serve all.
-    for ax, volume in zip(axes, VOLUMES, strict=True):
+    for ax, volume in zip(axes, at, strict=True):
         dots = [_dot(found, known[v], y, volume) for v, y in quality.items()]
-        plots.cost(ax, dots, "total FLOPs on top of SFT", names=volume == VOLUMES[-1])
+        plots.cost(ax, dots, "total FLOPs on top of SFT", names=volume == at[-1])
         ax.set_title(f"{count(volume)} requests", loc="left")
     axes[0].set_ylabel("pass rate")
     return figure
@@ -129,7 +130,8 @@ def _cost(found: Analysis, s: SuiteAnalysis) -> Figure | None:
 
 def _dot(found: Analysis, c: Cost, quality: float, volume: int) -> Dot:
     variant = found.variants.get(c.variant)
-    group = "best-of-n" if variant is not None and variant.method == "best_of_n" else ""
+    joined = variant is not None and variant.method == "best_of_n" and not variant.on_rsft
+    group = "best-of-n" if joined else ""
     strong = c.variant == found.manifest.get("primary")
     total = c.total_flops(volume)
     return Dot(found.label(c.variant), total, quality, colour(variant), group, strong)

@@ -62,7 +62,8 @@ def gaming_part(found: Analysis, s: SuiteAnalysis) -> Part:
     if not open_:
         return Part(where, NO, "no sign of it", text)
     needed = f"needs {' and '.join(dict.fromkeys(x.missing for x in open_))}"
-    return unsure(where, f"not excluded: {', '.join(x.noun for x in open_)}", needed, text)
+    short = f"not excluded: {', '.join(x.noun for x in open_)}"
+    return unsure(where, short, needed, f"{text} {short.capitalize()}.")
 
 
 def _signs(signs: Signs, margin: float) -> tuple[Sign, ...]:
@@ -101,7 +102,7 @@ def _rise(
     if e is None or inner is None:
         return Sign(*names, False, False, fact, lacks if e is None else CLUSTERS)
     fired = e.lo is not None and e.lo > 0 and e.estimate >= least
-    more = f"more seeds and prompts to exclude {names[1]} (up to {signed(inner[1])})"
+    more = f"more seeds and prompts (a 90 % interval reaches {signed(inner[1])})"
     return Sign(*names, fired, inner[1] < short_of, fact, more)
 
 
@@ -112,7 +113,7 @@ def _fall(e: Effect | None, level: float | None, fact: str) -> Sign:
         return Sign(*names, False, False, fact, "logprobs" if e is None or inner else CLUSTERS)
     limit = -COLLAPSE * abs(level)
     fired = e.hi is not None and e.hi < 0 and e.estimate <= limit
-    more = f"more seeds and prompts to exclude {names[1]} (down to {signed(inner[0], 2)} nats)"
+    more = f"more seeds and prompts (a 90 % interval reaches {signed(inner[0], 2)} nats)"
     return Sign(*names, fired, inner[0] > limit, fact, more)
 
 

@@ -36,7 +36,8 @@ SHOWN = {"accept", "k", "lambda", "temperature", "n", "match", "oracle"}
 class Variant:
     """One variant of a run. ``temperature`` is the serving temperature, 1 unless stated.
 
-    ``apart`` sets its label off from another variant's that would be equal.
+    ``apart`` sets its label off from another variant's that would be equal; ``source`` is the
+    label of the variant whose draws best-of-n ranks, empty where that is SFT.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Variant:
     trained: bool
     oracle: bool
     apart: str = ""
+    source: str = ""
 
     @property
     def temperature(self) -> float:
@@ -57,6 +59,12 @@ class Variant:
         return int(self.parameters.get("n", 1)) if self.method == "best_of_n" else 1
 
     @property
+    def on_rsft(self) -> bool:
+        """Whether it is best-of-n over draws of another variant than SFT or base."""
+        named = self.parameters.get("source")
+        return self.method == "best_of_n" and named not in {None, "sft", "base"}
+
+    @property
     def is_control(self) -> bool:
         """Whether acceptance ignores the proxy: ``random`` and ``all``."""
         return self.parameters.get("accept") in {"random", "all"}
@@ -65,9 +73,7 @@ class Variant:
     def label(self) -> str:
         """Short words for tables and plots, such as ``RSFT (trained on best of 16), λ=1``."""
         if self.method == "best_of_n":
-            source = self.parameters.get("source")
-            of = f" of {source}" if source not in {None, "sft"} else ""
-            return f"best-of-{self.n}{of} at serving"
+            return f"best-of-{self.n} at serving" + (f", from {self.source}" if self.source else "")
         head = self._rsft() if self.method == "rsft" else METHODS.get(self.method, self.method)
         rest = [f"{k}={v}" for k, v in sorted(self.told.items())]
         tail = f", T={self.temperature:g}" if self.temperature != 1 else ""
@@ -103,15 +109,21 @@ def variants(manifest: Mapping[str, Json]) -> dict[str, Variant]:
             bool(item.get("trained", False)),
             bool(item.get("oracle", False)),
         )
-    return _told_apart(table)
+    return _named(table)
 
 
-def _told_apart(table: Mapping[str, Variant]) -> dict[str, Variant]:
-    """Variants whose labels would be equal say what their draws were matched to, else their id."""
+def _named(table: Mapping[str, Variant]) -> dict[str, Variant]:
+    """Best-of-n names its source by its label, and equal labels are told apart.
+
+    By what their draws were matched to, else by their id.
+    """
     labels = [v.label for v in table.values()]
     out = {}
     for name, v in table.items():
-        if labels.count(v.label) > 1:
+        source = v.parameters.get("source")
+        if v.method == "best_of_n" and source not in {None, "sft"}:
+            v = replace(v, source=table[source].label if source in table else str(source))
+        elif labels.count(v.label) > 1:
             match = str(v.parameters.get("match", ""))
             words = table[match].label if match in table else match
             v = replace(v, apart=f", matched to {words}" if match else f", {name}")

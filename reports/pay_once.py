@@ -68,10 +68,15 @@ def _beyond(found: Analysis, s: SuiteAnalysis) -> str:
         if (r["suite"], r["policy"]) == s.key and r["b"] == s.primary and r["estimate"] is not None
     ]
     tops = [r for r in pairs if r["a"] in found.variants and found.variants[r["a"]].n > 1]
-    if not tops:
-        return ""
-    top = max(tops, key=lambda r: found.variants[r["a"]].n)
-    return f" {found.label(top['a']).capitalize()} − RSFT: {gain(top)} ({tested(top)})."
+    words = ""
+    # Best-of-n over SFT's draws, then over RSFT's own, which pays twice.
+    for both in (False, True):
+        side = [r for r in tops if found.variants[r["a"]].on_rsft == both]
+        if side:
+            top = max(side, key=lambda r: found.variants[r["a"]].n)
+            words += f" {found.label(top['a']).replace('best', 'Best', 1)} − RSFT: {gain(top)} "
+            words += f"({tested(top)})."
+    return words
 
 
 def _rival(found: Analysis, s: SuiteAnalysis) -> Record | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal, TypeAlias
 
 from rsft_bench.harness.types import Json
@@ -79,7 +80,7 @@ def _joined(parts: Sequence[Part]) -> tuple[Word, str, Sequence[Part]]:
     if not words:
         return CANNOT, "needs rows of the primary variant", parts
     if words == [CANNOT]:
-        return CANNOT, "; ".join(f"{p.where}: {p.needs} ({p.short})" for p in parts), parts
+        return CANNOT, ". ".join(f"{p.where}: {p.needs}; {p.short}" for p in parts), parts
     if len(words) == 1:
         return words[0], "; ".join(f"{p.where}: {p.short}" for p in parts), parts
     told = ". ".join(
@@ -150,12 +151,13 @@ def _cost_part(found: Analysis, s: SuiteAnalysis) -> Part:
     latency = "not timed in this run"
     if c.latency_s:
         latency = f"median {seconds(c.latency_s[0])}, 95th percentile {seconds(c.latency_s[1])}"
+    serving = big(c.serve_flops, "FLOP") if isfinite(c.serve_flops) else "of unmeasured cost"
     also = ", trials that were not chosen included" if tried(found, s).get(s.primary) else ""
     text = (
         f"{found.label(s.primary)} on top of SFT, per seed: {big(c.one_off_flops, 'FLOP')} once "
         f"({count(c.sample_tokens)} tokens sampled, {count(c.train_tokens)} trained, "
         f"{seconds(c.one_off_wall_s)}{also}), {count(c.gold_labels)} gold labels; one request "
-        f"{big(c.serve_flops, 'FLOP')}, latency {latency}; "
+        f"{serving}, latency {latency}; "
         f"peak memory {rate(c.peak_rss_gib, 2)} GiB."
     )
     return Part(where, YES, big(c.one_off_flops, "FLOP") + " once", text)

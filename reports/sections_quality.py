@@ -5,7 +5,7 @@ from __future__ import annotations
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import Record, find
 from rsft_bench.reports.document import Block, Figure, Section, Table, Text
-from rsft_bench.reports.economics import BreakEven, Cost
+from rsft_bench.reports.economics import BreakEven, Cost, volumes
 from rsft_bench.reports.figures import slug
 from rsft_bench.reports.formatting import (
     NA,
@@ -156,9 +156,9 @@ def economics(found: Analysis) -> Section:
         blocks.append(
             Figure(
                 slug(s, "cost"),
-                f"{name}: pass rate against total FLOPs after 1,000, 10,000 and 100,000 requests: "
-                "sampling, scoring and training once, on top of SFT, plus serving every request. "
-                "Higher and further left is better; further settings are in the costs table. "
+                f"{name}: pass rate against total FLOPs after {_volumes(s)} requests: sampling, "
+                "scoring and training once, on top of SFT, plus serving every request. Higher and "
+                "further left is better; further settings are in the costs table. "
                 f"{origin(s)}".strip(),
             )
         )
@@ -178,6 +178,11 @@ def economics(found: Analysis) -> Section:
         )
         blocks.append(Table("Break-even between RSFT and best-of-n", head, rows, note))
     return Section("Quality against cost", tuple(blocks))
+
+
+def _volumes(s: SuiteAnalysis) -> str:
+    shown = [count(v) for v in volumes(s.costs)]
+    return ", ".join(shown) if len(shown) > 1 else f"{shown[0]} (serving was not measured)"
 
 
 def origin(s: SuiteAnalysis) -> str:

@@ -11,6 +11,9 @@ from rsft_bench.reports.document import Block, Section, Table, Text
 from rsft_bench.reports.formatting import NA, count, gain, percent, rate, signed
 from rsft_bench.reports.verdicts import place, tried
 
+#: Arms with trials that a note still names.
+NAMED = 3
+
 
 def tuning(found: Analysis) -> Section:
     """Learning rates, what was chosen on select and from what, and the best earlier weights."""
@@ -61,7 +64,10 @@ def trials_words(found: Analysis, s: SuiteAnalysis) -> str:
     words = [f"{found.label(v)} ({count(n)} trials)" for v, n in tried(found, s).items()]
     if not words:
         return ""
-    return f"Tokens, FLOPs and time include the trials that were not chosen: {'; '.join(words)}. "
+    listed = "; ".join(words)
+    if len(words) > NAMED:
+        listed = f"{len(words)} arms, listed under “Learning rates and choices”"
+    return f"Tokens, FLOPs and time include the trials that were not chosen: {listed}. "
 
 
 def mixtures(found: Analysis) -> Section | None:

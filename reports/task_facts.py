@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
+from rsft_bench.harness.statistics import Effect
 from rsft_bench.harness.types import Json
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.document import Table, Text
-from rsft_bench.reports.formatting import NA, gain, percent
+from rsft_bench.reports.formatting import gain, percent, signed
 from rsft_bench.reports.verdicts import headroom_words, place
 
 LEVEL_NOTE = (
@@ -60,13 +61,19 @@ def _strata(found: Analysis, s: SuiteAnalysis) -> Table:
         for n in names
     ]
     rows = [
-        (found.label(v), *(gain(effects[n]) if n in effects else NA for n in names))
-        for v, effects in s.strata.items()
+        (found.label(v), *(_gain(effects.get(n)) for n in names)) for v, effects in s.strata.items()
     ]
     strong = tuple(i for i, v in enumerate(s.strata) if v == s.primary)
     caption = f"{place(found, s)}: gain over {found.label(s.comparator or '')} by stratum [95 %]"
     note = f"Every trained arm at T=1. Under 10 clusters no interval. {headroom_words(s)}".strip()
     return Table(caption, ("method", *head), tuple(rows), note, strong)
+
+
+def _gain(e: Effect | None) -> str:
+    """A gain, its interval only where it has one: the note says why a stratum may have none."""
+    if e is None or e.lo is not None or e.scope == "identical":
+        return gain(e)
+    return signed(e.estimate)
 
 
 def _suites(found: Analysis) -> list[Mapping[str, Json]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Literal, TypeAlias
 
+from rsft_bench.harness.runfolder import WINNER
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import Record, find
 from rsft_bench.reports.formatting import (
@@ -66,7 +67,8 @@ def better_than_sft(found: Analysis, s: SuiteAnalysis) -> Part:
     word, short, reason, needed = _verdict(found, s, first)
     text = (
         f"{found.label(s.primary)} − {found.label(s.comparator)}: {claim(first)}. "
-        f"{headroom_words(s)}{reason}{_other_rivals(found, s)}{_worse_than_base(found, s)}"
+        f"{headroom_words(s)}{reason}{_other_rivals(found, s, s.primary)}"
+        f"{_worse_than_base(found, s)}"
     )
     return Part(where, word, short, text, needed)
 
@@ -132,17 +134,19 @@ def needs(r: Mapping[str, Any], margin: float) -> str:
         inner = f"the 90 % interval [{signed(r['lo_90'])}, {signed(r['hi_90'])}]"
         return f"needs more seeds and prompts: {inner} crosses the margin {rate(margin)}"
     times = ceil(10 * (r["mde"] / margin) ** 2) / 10
+    factor = f"{times:,.0f}" if times >= 10 else f"{times:g}"
     return (
-        f"needs about {times:g} times the seeds and prompts to see {rate(margin)} "
+        f"needs about {factor} times the seeds and prompts to see {rate(margin)} "
         f"(this run detects {rate(r['mde'])})"
     )
 
 
-def _other_rivals(found: Analysis, s: SuiteAnalysis) -> str:
+def _other_rivals(found: Analysis, s: SuiteAnalysis, a: str | None) -> str:
+    """Confirmatory comparisons of ``a`` with rivals other than the comparator."""
     words = []
     for r in found.records:
         mine = (r["suite"], r["policy"]) == s.key and r["family"] == "confirmatory"
-        if mine and r["a"] == s.primary and r["b"] != s.comparator:
+        if mine and r["a"] == a and r["b"] != s.comparator:
             words.append(f"against {found.label(r['b'])} {gain(r)} ({tested(r)})")
     return f"Controls: {'; '.join(words)}. " if words else ""
 
@@ -173,7 +177,8 @@ def sweep_part(found: Analysis, s: SuiteAnalysis) -> Part:
     text = (
         f"A choice among {varied}: the other seeds' select rows chose {found.label(best)} for "
         f"{times} of {plural(len(won.chosen), 'seed')}; the choice, scored on the seed left out, "
-        f"− {found.label(won.against)}: {claim(r)}. {headroom_words(s)}"
+        f"− {found.label(won.against)}: {claim(r)}. {_other_rivals(found, s, WINNER)}"
+        f"{headroom_words(s)}"
     )
     if few:
         text += f"{few} (preset `sweep` draws the maps)."

@@ -192,10 +192,6 @@ def test_a_missing_side_fails_a_complete_run_and_stays_unanswered_in_a_partial_o
             "RSFT (trained above a threshold, 8 drawn), λ=2, target_rate=0.5",
         ),
         (Variant("b", "best_of_n", {"n": 8}, False, False), "best-of-8 at serving"),
-        (
-            Variant("b", "best_of_n", {"n": 8, "source": "base"}, False, False),
-            "best-of-8 of base at serving",
-        ),
     ],
 )
 def test_labels(variant: Variant, label: str) -> None:
@@ -218,5 +214,8 @@ def test_equal_labels_are_told_apart_and_no_others() -> None:
         "RSFT (trained on random of 4), λ=1, matched to RSFT (trained on best of 4), λ=1 (oracle)",
         "RSFT (trained on best of 4), λ=1 (oracle)",
     ]
+    best_of = {"id": "b", "method": "best_of_n", "parameters": {"n": 8, "source": oracle}}
+    of = variants({"variants": [*items, best_of]})["b"]
+    assert of.label == "best-of-8 at serving, from RSFT (trained on best of 4), λ=1 (oracle)"
     alone = variants({"variants": items[:1]})
     assert alone["a"].label == "RSFT (trained on random of 4), λ=1"

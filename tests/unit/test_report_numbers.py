@@ -106,7 +106,7 @@ def test_accept_audit_by_hand() -> None:
         ]
     )
     cells = pd.DataFrame([{"suite": "s", "policy": "p", "variant": "v", "seed": 0, "tau": np.nan}])
-    cells["sample_tokens"] = 36
+    cells["rows_a"] = 1
     (found,) = accept_audits(pool, selected, cells, KEY, {"v": variant})
     assert found.accept_rate == 0.5  # 2 copies of 4 draws
     assert found.coverage == 0.5
@@ -133,7 +133,7 @@ def test_ambiguous_pool_rows_give_no_audit() -> None:
     )
     selected = pool[["suite", "policy", "seed", "round", "example_id", "draw"]].iloc[:1]
     selected = selected.assign(variant="v", count=1, row_weight=1.0)
-    cell = {"suite": "s", "policy": "p", "variant": "v", "tau": np.nan, "sample_tokens": 5}
+    cell = {"suite": "s", "policy": "p", "variant": "v", "tau": np.nan, "rows_a": 1}
     cells = pd.DataFrame([cell])
     variant = Variant("v", "rsft", {"k": 1}, True, False)
     assert accept_audits(pool, selected, cells, KEY, {"v": variant}) == []
@@ -155,8 +155,8 @@ def test_a_pool_at_another_temperature_is_not_mixed_in() -> None:
     selected = pd.concat([base.assign(variant=v, count=1, row_weight=1.0) for v in names])
     cells = pd.DataFrame(
         [
-            {"suite": "s", "policy": "p", "variant": v, "tau": np.nan, "sample_tokens": t}
-            for v, t in (("hot", 5), ("cool", 9), ("logs", 0))
+            {"suite": "s", "policy": "p", "variant": v, "tau": np.nan, "rows_a": n}
+            for v, n in (("hot", 1), ("cool", 1), ("logs", 0))
         ]
     )
     table = {
