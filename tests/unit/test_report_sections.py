@@ -178,7 +178,10 @@ def test_no_p_of_a_ladder_or_a_winner_is_uncorrected(document: Document, found: 
     assert "uncorrected" not in words(document, "Against") + words(document, "Which k")
 
 
-def test_a_choice_that_the_run_wrote_down_is_the_reports(run: RunFolder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("chosen", [(INF, PRIMARY), (PRIMARY, INF)])
+def test_a_choice_that_the_run_wrote_down_is_the_reports(
+    chosen: tuple[str, str], tmp_path: Path
+) -> None:
     path = write_synthetic_run(
         tmp_path / "run",
         **{"suites": ("order_status",), "seeds": (0, 1), "per_cluster": 1, "results": False},
@@ -186,14 +189,14 @@ def test_a_choice_that_the_run_wrote_down_is_the_reports(run: RunFolder, tmp_pat
     entry = {"suite": "order_status", "policy": "nano-1", "control": {INF: MATCH, PRIMARY: MATCH}}
 
     def edit(m: dict[str, Any]) -> None:
-        m["winners"] = [{**entry, "chosen": {"0": INF, "1": PRIMARY}}]
+        m["winners"] = [{**entry, "chosen": dict(zip("01", chosen, strict=True))}]
         pair = {**m["confirmatory"][0], "a": WINNER, "b": "sft_more"}
         m["confirmatory"] = [*m["confirmatory"], pair]
 
     change(path, edit)
     (s,) = analyse(RunFolder(path)).suites
     assert s.winner is not None
-    assert s.winner.chosen == {0: INF, 1: PRIMARY}
+    assert s.winner.chosen == dict(enumerate(chosen))
     assert s.winner.record["family"] == "confirmatory"
 
 
