@@ -107,14 +107,20 @@ def _quality(found: Analysis, s: SuiteAnalysis) -> Figure | None:
     return figure
 
 
-def _cost(found: Analysis, s: SuiteAnalysis) -> Figure | None:
-    shown, at = main_arms(found, s), volumes(s.costs)
-    known = {c.variant: c for c in s.costs if np.isfinite(c.total_flops(at[-1]))}
-    quality = {
+def cost_arms(found: Analysis, s: SuiteAnalysis) -> dict[str, float]:
+    """Pass rates of the arms whose total cost is known: what the cost figure shows."""
+    volume = volumes(s.costs)[-1]
+    known = {c.variant for c in s.costs if np.isfinite(c.total_flops(volume))}
+    return {
         v: item.passed.estimate
-        for v in shown
+        for v in main_arms(found, s)
         if v in known and (item := s.level(v)) is not None and item.passed is not None
     }
+
+
+def _cost(found: Analysis, s: SuiteAnalysis) -> Figure | None:
+    quality, at = cost_arms(found, s), volumes(s.costs)
+    known = {c.variant: c for c in s.costs}
     if not quality:
         return None
     figure = Figure(figsize=(11.4, 1.6 + 0.21 * max(len(quality), 10)), layout="constrained")

@@ -53,6 +53,8 @@ def _volume(even: BreakEven) -> str:
         return f"no best-of-n up to n={even.n_max} reaches it, at any volume ({once})"
     if even.n_star == 1:
         return f"there is no volume at which the {once.replace('one-off ', '')} pays"
+    if even.requests is None:
+        return f"break-even unknown: no request was timed ({once})"
     spread = even.requests_interval
     words = f" [{count(spread.lo)}, {count(spread.hi)}]" if spread else ""
     return (

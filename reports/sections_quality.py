@@ -6,7 +6,7 @@ from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import Record, find
 from rsft_bench.reports.document import Block, Figure, Section, Table, Text
 from rsft_bench.reports.economics import BreakEven, Cost, volumes
-from rsft_bench.reports.figures import slug
+from rsft_bench.reports.figures import cost_arms, slug
 from rsft_bench.reports.formatting import (
     NA,
     big,
@@ -153,15 +153,13 @@ def economics(found: Analysis) -> Section:
     blocks: list[Block] = []
     for s in found.suites:
         name = place(found, s)
-        blocks.append(
-            Figure(
-                slug(s, "cost"),
+        if cost_arms(found, s):
+            text = (
                 f"{name}: pass rate against total FLOPs after {_volumes(s)} requests: sampling, "
                 "scoring and training once, on top of SFT, plus serving every request. Higher and "
-                "further left is better; further settings are in the costs table. "
-                f"{origin(s)}".strip(),
+                f"further left is better; further settings are in the costs table. {origin(s)}"
             )
-        )
+            blocks.append(Figure(slug(s, "cost"), text.strip()))
         if s.curve:
             text = (
                 f"{name}: best-of-n by the proxy, with its 95 % band, beside the one answer of "

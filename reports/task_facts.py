@@ -57,15 +57,15 @@ def _strata(found: Analysis, s: SuiteAnalysis) -> Table:
     names = list(dict.fromkeys(n for effects in s.strata.values() for n in effects))
     first = next(iter(s.strata.values()))
     head = [
-        f"{n} ({first[n].n} examples, {first[n].clusters} clusters)" if n in first else n
-        for n in names
+        f"{n} ({first[n].n} in {first[n].clusters} clusters)" if n in first else n for n in names
     ]
     rows = [
         (found.label(v), *(_gain(effects.get(n)) for n in names)) for v, effects in s.strata.items()
     ]
     strong = tuple(i for i, v in enumerate(s.strata) if v == s.primary)
     caption = f"{place(found, s)}: gain over {found.label(s.comparator or '')} by stratum [95 %]"
-    note = f"Every trained arm at T=1. Under 10 clusters no interval. {headroom_words(s)}".strip()
+    note = "Every trained arm at T=1; in brackets the examples. Under 10 clusters no interval. "
+    note = f"{note}{headroom_words(s)}".strip()
     return Table(caption, ("method", *head), tuple(rows), note, strong)
 
 
@@ -92,13 +92,14 @@ def _overlap(found: Analysis) -> str:
     card = files("rsft_bench.harness").joinpath(CARD).read_text(encoding="utf-8")
     here = {str(i.get("suite", i.get("name"))) for i in _suites(found)}
     words = [
-        f"{suite} {float(grams):.2%} and {float(near):.2%} of {texts}".replace("%", " %")
+        f"{suite}: of {texts}, {float(grams) * 100:.2f} % share a masked 8-gram and "
+        f"{float(near) * 100:.2f} % are near-duplicates"
         for suite, texts, grams, near in CARD_ROW.findall(card)
         if suite in here
     ]
     if not words:
         return ""
     return (
-        "Test prompts and reference answers that nano-1's pretraining text shares a masked 8-gram "
-        f"with, and near-duplicates (its card; at most 1 % each): {'; '.join(words)}."
+        "Overlap of test prompts and reference answers with nano-1's pretraining text, from its "
+        f"card (at most 1 % each). {'; '.join(words)}."
     )

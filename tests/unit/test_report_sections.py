@@ -25,6 +25,7 @@ from rsft_bench.reports.figures import draw, map_panels
 from rsft_bench.reports.markdown import markdown
 from rsft_bench.reports.means import Key
 from rsft_bench.reports.plots import GREEN
+from rsft_bench.reports.sections_quality import economics
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_the_task_section_says_what_the_protocol_asks(document: Document) -> Non
     assert "set on a calibration split before any RSFT run and frozen" in told
     assert "Mixture of D: order_status: correct 60.0 %" in told
     # The two shares of the shipped card.
-    assert "order_status 0.25 % and 0.12 % of 810" in told
+    assert "order_status: of 810, 0.25 % share a masked 8-gram and 0.12 % are near-" in told
     assert "returns_refunds" not in told
 
 
@@ -97,7 +98,7 @@ def test_every_trained_arm_has_its_strata(document: Document) -> None:
         "RSFT (trained on random of 16), λ=1",
     ]
     assert tables[-1].headers[1:] == tuple(
-        f"{name} (10 examples, 10 clusters)" for name in ("answer", "ask", "refuse")
+        f"{name} (10 in 10 clusters)" for name in ("answer", "ask", "refuse")
     )
 
 
@@ -131,6 +132,10 @@ def test_costs_are_drawn_without_serving_too(found: Analysis) -> None:
     assert b"0 requests" in picture
     assert b"100,000 requests" not in picture
     assert b"best-of-8 at serving" in picture
+    nothing = tuple(replace(c, one_off_flops=float("nan")) for c in unknown)
+    blank = replace(found, suites=(replace(found.suites[0], costs=nothing),))
+    assert "order_status-nano-1-cost" not in draw(blank)
+    assert not any("-cost" in getattr(b, "name", "") for b in economics(blank).blocks)
 
 
 def test_only_the_curve_of_best_of_n_has_a_band(found: Analysis) -> None:
