@@ -13,17 +13,12 @@ from typing import Any
 
 import pandas as pd
 
-from rsft_bench.harness.runfolder import SCHEMA_VERSION, RunFolder
+from rsft_bench.harness.runfolder import SCHEMA_VERSION, WINNER, RunFolder
 from rsft_bench.harness.statistics import Effect
 from rsft_bench.harness.types import Json
 from rsft_bench.reports.audit import AcceptAudit, ArmFacts, accept_audits, arm_facts
-from rsft_bench.reports.comparisons import (
-    Record,
-    at_temperature,
-    comparator,
-    comparisons,
-    effect_fields,
-)
+from rsft_bench.reports.choices import at_temperature, comparator
+from rsft_bench.reports.comparisons import Record, comparisons, effect_fields
 from rsft_bench.reports.contests import (
     Ladder,
     MapCell,
@@ -58,6 +53,7 @@ from rsft_bench.reports.means import Key, Means, full_seeds
 from rsft_bench.reports.naming import Variant, order, variants
 
 DEFAULT_MARGIN = 0.05
+PLACE = ("suite", "policy", "a", "b", "metric", "split")
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ class SuiteAnalysis:
     curve: tuple[CurvePoint, ...]
     break_even: BreakEven | None
     harms: Mapping[str, list[Harm]]
-    strata: Mapping[str, Effect]
+    strata: Mapping[str, Mapping[str, Effect]]
     ladder: Ladder | None
     winner: Winner | None
     signs: Signs | None
@@ -113,7 +109,9 @@ class Analysis:
     left_out: tuple[str, ...]
 
     def label(self, variant: str) -> str:
-        """Short words for a variant id."""
+        """Short words for a variant id or a side of a comparison."""
+        if variant == WINNER:
+            return "sweep winner"
         return self.variants[variant].label if variant in self.variants else variant
 
 
@@ -166,7 +164,7 @@ def _suite_results(s: SuiteAnalysis) -> dict[str, Any]:
         "best_temperature": best.best if best else None,
         "winner": {
             "chosen": {str(k): v for k, v in won.chosen.items()},
-            **effect_fields(won.effect),
+            **{k: v for k, v in won.record.items() if k not in PLACE},
         }
         if won
         else None,
@@ -179,7 +177,10 @@ def _suite_results(s: SuiteAnalysis) -> dict[str, Any]:
         }
         if even
         else None,
-        "strata": {name: effect_fields(e) for name, e in s.strata.items()},
+        "strata": {
+            v: {name: effect_fields(e) for name, e in effects.items()}
+            for v, effects in s.strata.items()
+        },
     }
 
 
@@ -216,18 +217,24 @@ def _suite(
         levels=tuple(_level(means, key, name) for name in names),
         headroom=headroom(draws),
         proxy=proxy_quality(draws),
-        audits=tuple(accept_audits(run.pool(), run.selected(), cells, key, table)),
+        audits=tuple(accept_audits(run.pool(), run.selected(), cells, key, table, _heat(manifest))),
         arms=tuple(_arm(means, confirm[v.id], cells, key, table, v) for v in here),
         costs=tuple(spent),
         curve=tuple(curve(draws, n_max(means, key, table))),
         break_even=break_even(means, draws, spent, key, primary, table) if primary else None,
         harms={v: harms(means, key, v, rows) for v, rows in confirm.items()},
-        strata=strata(means, key, primary, against) if primary and against else {},
-        ladder=ladder(means, key, table, primary) if primary else None,
-        winner=winner(means, key, table),
+        strata=_strata(means, key, here, against),
+        ladder=ladder(records, means, key, table, primary) if primary else None,
+        winner=winner(records, means, key, table, manifest),
         signs=signs(means, key, primary) if primary else None,
         cells=tuple(map_cells(records, means, key, table)),
     )
+
+
+def _heat(manifest: Mapping[str, Json]) -> float:
+    """Sampling temperature of the pool where a variant names no other."""
+    pool = (manifest.get("config") or {}).get("pool") or {}
+    return float(pool.get("temperature", 1.0))
 
 
 def _level(means: Means, key: Key, variant: str) -> Level:
@@ -237,6 +244,16 @@ def _level(means: Means, key: Key, variant: str) -> Level:
         means.level(key, variant, "gold"),
         means.by_seed(key, variant),
     )
+
+
+def _strata(
+    means: Means, key: Key, here: list[Variant], against: str | None
+) -> dict[str, Mapping[str, Effect]]:
+    """Gain over the comparator by stratum of every trained arm at temperature 1."""
+    if against is None:
+        return {}
+    arms = [v.id for v in here if v.trained and v.temperature == 1 and v.id != against]
+    return {v: strata(means, key, v, against) for v in arms}
 
 
 def _arm(

@@ -71,25 +71,29 @@ def accept_audits(
     cells: pd.DataFrame,
     key: Key,
     table: Mapping[str, Variant],
+    heat: float = 1.0,
 ) -> list[AcceptAudit]:
-    """Audit of every variant with accepted rows; temperature twins share one and are left out.
+    """Audit of every variant with accepted pool draws; temperature twins share one, left out.
 
-    So are variants without a k: they select from D's own logs, whose draws are no pool's.
+    An arm that trained on no accepted set (it selects from D, or gives A no weight) has no audit.
+    ``heat`` is the pool's sampling temperature where a variant names no other.
     """
-    mine = _here(pool, key)
+    mine, cell = _here(pool, key), _here(cells, key)
+    trained = set(cell.loc[cell["rows_a"] > 0, "variant"])
     found = []
     for name, accepted in _here(selected, key).groupby("variant", sort=True):
         variant = table.get(str(name))
-        if variant is None or variant.temperature != 1 or "k" not in variant.parameters:
+        if variant is None or variant.temperature != 1 or name not in trained:
             continue
+        own = variant.parameters.get("pool_temperature")
+        drawn = _proposed(mine, heat if own is None else number(own))
         seeds = [
-            _audit_seed(mine[mine["seed"] == seed], part_, variant)
+            _audit_seed(drawn[drawn["seed"] == seed], part_, variant)
             for seed, part_ in accepted.groupby("seed")
         ]
         rows = pd.DataFrame([row for row in seeds if row is not None])
         if rows.empty:
             continue
-        cell = _here(cells, key)
         tau = cell.loc[cell["variant"] == name, "tau"].dropna()
         mean = {str(c): _number(rows[c].mean()) for c in rows}
         found.append(
@@ -109,6 +113,16 @@ def accept_audits(
             )
         )
     return found
+
+
+def _proposed(pool: pd.DataFrame, heat: float) -> pd.DataFrame:
+    """The draws sampled at one temperature; ``selected`` holds no proposal, the variant names it.
+
+    All draws where the pool has one proposal only.
+    """
+    if pool["proposal"].nunique() < 2:
+        return pool
+    return pool[pool["proposal"].str.endswith(f"[temperature={heat:.12g}]")]
 
 
 def _audit_seed(

@@ -9,9 +9,10 @@ from rsft_bench.reports import sections_tuning as tuning
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.cases import cases
 from rsft_bench.reports.document import Document, Section, Text, Verdict
-from rsft_bench.reports.formatting import plural, rate
+from rsft_bench.reports.formatting import covers, plural, rate
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.sections_audit import authored
+from rsft_bench.reports.verdicts import headroom_words
 
 LEAD = (
     "RSFT (rejection-sampling fine-tuning) draws k answers for each training prompt, keeps those "
@@ -19,20 +20,33 @@ LEAD = (
     "more SFT on the same data, the same data filtered, a lower temperature, and drawing n answers "
     "for every request (best-of-n)."
 )
-HOW_TO_READ = (
+PASS = (
     "Pass rate is the share of answers that pass every hard check of the suite (gold). Gold "
-    "evaluates; a separate proxy reward picks training answers and the best of n.",
-    "Every difference is paired by prompt. An interval covers new seeds and new prompts of the "
-    "same suite, on this base model; it says nothing about other suites or models. Verdicts hold "
-    "for one suite each; nothing is pooled over suites.",
-    "Words: k = answers sampled for each training prompt; n = answers sampled for each request; "
-    "λ = weight of accepted answers against the training data D (λ=∞ trains on them alone); "
-    "T = serving temperature, 1 unless shown. SFT, same steps, is SFT trained on D for as many "
-    "more steps as RSFT: the fair rival.",
-    "“No” means the 90 % interval of the difference lies within ± the margin; “cannot tell” means "
-    "this run is too small to say, and how much larger it would have to be. “Detects x”: a true "
-    "difference of x would be found in 80 of 100 such runs.",
+    "evaluates; a separate proxy reward picks training answers and the best of n."
 )
+WORDS = (
+    "Words: k = answers sampled for each training prompt, before training; n = answers sampled for "
+    "each request, at serving; λ = weight of accepted answers against the training data D (λ=∞ "
+    "trains on them alone); T = serving temperature, 1 unless shown. SFT, same steps, is SFT "
+    "trained on D for as many more steps as RSFT: the fair rival. Headroom = what a picker among "
+    "several answers of SFT would gain over one."
+)
+VERDICTS = (
+    "“No” means the 90 % interval of the difference lies within ± the margin; “cannot tell” means "
+    "this run is too small to say, and is followed by what it needs. “Detects x”: a true "
+    "difference of x would be found in 80 of 100 such runs."
+)
+
+
+def how_to_read(found: Analysis) -> tuple[str, ...]:
+    """What the numbers mean; what intervals cover depends on the number of seeds."""
+    intervals = (
+        f"Every difference is paired by prompt. An interval covers "
+        f"{covers(len(found.manifest.get('seeds', [])))}, on this base model; it says nothing "
+        "about other suites or models. Means are over examples, so a cluster counts by its size. "
+        "Verdicts hold for one suite each; nothing is pooled over suites."
+    )
+    return (PASS, intervals, WORDS, VERDICTS)
 
 
 def build(run: RunFolder, found: Analysis) -> Document:
@@ -40,7 +54,7 @@ def build(run: RunFolder, found: Analysis) -> Document:
     replies = answers(found)
     curve = tuning.mixtures(found)
     sections = (
-        Section("How to read this", tuple(Text(t) for t in HOW_TO_READ)),
+        Section("How to read this", tuple(Text(t) for t in how_to_read(found))),
         quality.quality(found),
         quality.temperatures(found),
         quality.economics(found),
@@ -62,7 +76,7 @@ def build(run: RunFolder, found: Analysis) -> Document:
         lead=LEAD,
         warnings=tuple(_warnings(found)),
         verdicts=tuple(
-            Verdict(p.where, p.word, p.short, _numbers(found, s))
+            Verdict(p.where, p.word, p.short, _numbers(found, s), _caution(s))
             for p, s in zip(replies[0].parts, found.suites, strict=True)
         ),
         answers=tuple(replies),
@@ -72,7 +86,11 @@ def build(run: RunFolder, found: Analysis) -> Document:
 
 def _numbers(found: Analysis, s: SuiteAnalysis) -> str:
     """Pass rates of SFT, RSFT and the largest best-of-n, for the headline."""
-    tops = [v.variant for v in s.levels if found.variants[v.variant].method == "best_of_n"]
+    tops = [
+        v.variant
+        for v in s.levels
+        if found.variants[v.variant].n > 1 and not found.variants[v.variant].on_rsft
+    ]
     names = [
         ("base", "base"),
         (found.label(s.comparator or ""), s.comparator),
@@ -81,7 +99,21 @@ def _numbers(found: Analysis, s: SuiteAnalysis) -> str:
     ]
     levels = [(word, s.level(name) if name else None) for word, name in names]
     words = [f"{w} {rate(v.passed.estimate)}" for w, v in levels if v is not None and v.passed]
-    return f"Pass rate: {' · '.join(words)}"
+    return f"Pass rate: {' · '.join(words)}. {headroom_words(s)}".strip()
+
+
+def _caution(s: SuiteAnalysis) -> str:
+    """Said on the card where the untrained base passes more than RSFT."""
+    base, mine = s.level("base"), s.level(s.primary) if s.primary else None
+    if base is None or mine is None or base.passed is None or mine.passed is None:
+        return ""
+    if base.passed.estimate <= mine.passed.estimate:
+        return ""
+    return (
+        f"The untrained base passes more ({rate(base.passed.estimate)}) than RSFT "
+        f"({rate(mine.passed.estimate)}): fine-tuning on D, RSFT included, ends below where it "
+        "began."
+    )
 
 
 def _subtitle(found: Analysis) -> str:
@@ -109,6 +141,9 @@ def _warnings(found: Analysis) -> list[str]:
     if extra:
         words.append(f"The pool has {extra} extra prompts: SFT, same steps, is not prompt-matched.")
     words += [*found.left_out, *_thin(found)]
+    for info in m.get("suites", []):
+        told = (info.get("report") or {}).get("warnings") or ()
+        words += [f"{info.get('name')}: {str(w).rstrip('.')}." for w in told]
     if m.get("suites") and all(authored(i) for i in m["suites"]):
         words.append(
             "All suites of this run were written by the authors of the benchmark; run one on real "

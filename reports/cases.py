@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from rsft_bench.harness.seeding import keyed_unit
+from rsft_bench.harness.types import Json
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.document import Case, Section, Shown, Text
 from rsft_bench.reports.formatting import rate
@@ -57,16 +58,23 @@ def _suite_cases(
 
 
 def _methods(found: Analysis, s: SuiteAnalysis) -> list[str]:
-    """Base, SFT and its controls, the primary and its greedy twin, and the largest best-of-n."""
-    tops = [i.variant for i in s.levels if found.variants[i.variant].method == "best_of_n"]
-    plain = [
-        i.variant
-        for i in s.levels
-        if found.variants[i.variant].method not in {"best_of_n", "rsft"}
-        and found.variants[i.variant].temperature == 1
-    ]
+    """Base, SFT and its controls, RSFT at every λ, its control and greedy twin, and best-of-n.
+
+    RSFT means the settings that differ from the primary in λ alone; of best-of-n the largest n.
+    """
+    best_of = [v for i in s.levels if (v := found.variants[i.variant]).method == "best_of_n"]
+    tops = [v.id for v in best_of if not v.on_rsft]
+    warm = [i.variant for i in s.levels if found.variants[i.variant].temperature == 1]
+    plain = [v for v in warm if found.variants[v].method not in {"best_of_n", "rsft"}]
+    same = [v for v in warm if s.primary and _but_lambda(found, v) == _but_lambda(found, s.primary)]
     greedy = [a for t, a, _, _ in s.ladder.steps if t == 0] if s.ladder else []
-    return [*plain, *([s.primary] if s.primary else []), *greedy, *tops[-1:]]
+    control = [v for v in warm if v == found.manifest.get("primary_match")]
+    return list(dict.fromkeys([*plain, *same, *greedy, *control, *tops[-1:]]))
+
+
+def _but_lambda(found: Analysis, name: str) -> tuple[str, dict[str, Json]]:
+    v = found.variants[name]
+    return v.method, {k: x for k, x in v.parameters.items() if k != "lambda"}
 
 
 def _shown(found: Analysis, variant: str, rows: pd.DataFrame) -> Shown | None:

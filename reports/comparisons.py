@@ -16,6 +16,7 @@ from rsft_bench.harness.errors import NotComparableError
 from rsft_bench.harness.runfolder import WINNER, WINNER_CONTROL
 from rsft_bench.harness.statistics import Effect, benjamini_hochberg, holm
 from rsft_bench.harness.types import Json
+from rsft_bench.reports.choices import Choice, at_temperature, comparator, rungs, winner_choice
 from rsft_bench.reports.means import Key, Means, Paired, difference, narrow, paired, sample_effect
 from rsft_bench.reports.naming import Variant, number, order
 
@@ -51,6 +52,7 @@ def comparisons(
     seen = {(pair[0], pair[1], pair[2]) for pair in planned}
     explored = [p for p in _exploratory(means, manifest, table) if (p[0], p[1], p[2]) not in seen]
     exploratory = [record(means, pair, "exploratory", strict) for pair in explored]
+    exploratory += _choices(means, manifest, table, confirmatory)
     _adjust(exploratory, "bh")
     checks = [record(means, pair, "aa", strict) for pair in _same_law(means, table)]
     return [*confirmatory, *exploratory, *checks]
@@ -130,23 +132,6 @@ def find(records: Iterable[Record], key: Key, a: str, b: str) -> Record | None:
     return None
 
 
-def comparator(means: Means, key: Key) -> str | None:
-    """What exploratory arms are held against: sft_more, else sft, else base."""
-    return next((v for v in ("sft_more", "sft", "base") if means.has(key, v)), None)
-
-
-def at_temperature(
-    means: Means, key: Key, table: Mapping[str, Variant], like: Variant
-) -> dict[float, str]:
-    """Variants with rows that differ from ``like`` in serving temperature only, by temperature."""
-
-    def rest(variant: Variant) -> dict[str, Json]:
-        return {k: v for k, v in variant.parameters.items() if k != "temperature"}
-
-    same = [v for v in table.values() if v.method == like.method and rest(v) == rest(like)]
-    return {v.temperature: v.id for v in same if means.has(key, v.id)}
-
-
 def _exploratory(
     means: Means, manifest: Mapping[str, Json], table: Mapping[str, Variant]
 ) -> list[Pair]:
@@ -162,7 +147,37 @@ def _exploratory(
         hot = at_temperature(means, key, table, table[primary])
         plain = at_temperature(means, key, table, table["sft"]) if "sft" in table else {}
         pairs += [(key, hot[t], plain[t], METRIC, SPLIT) for t in sorted(hot) if t in plain]
+        contest = rungs(means, key, table, primary)
+        pairs += [(key, a, b, METRIC, SPLIT) for _, a, b in contest.steps]
+        if contest.mine and contest.rival:
+            pairs.append((key, contest.mine, contest.rival, METRIC, SPLIT))
+            # The break-even asks whether a lower temperature of SFT does what RSFT does, for free.
+            pairs.append((key, contest.rival, primary, METRIC, SPLIT))
     return list(dict.fromkeys(pairs))
+
+
+def _choices(
+    means: Means,
+    manifest: Mapping[str, Json],
+    table: Mapping[str, Variant],
+    confirmatory: Iterable[Record],
+) -> list[Record]:
+    """The sweep winner against the comparator, where no confirmatory record holds it."""
+    found = []
+    for key in means.keys():
+        choice = winner_choice(means, key, table, manifest)
+        if choice is not None and find(confirmatory, key, WINNER, choice.against) is None:
+            found.append(choice_record(means, key, choice))
+    return found
+
+
+def choice_record(means: Means, key: Key, choice: Choice) -> Record:
+    """An exploratory leave-one-seed-out choice against its comparator."""
+    sides = {v: paired(means, key, v, choice.against) for v in set(choice.chosen.values())}
+    effect = sample_effect(stitch(sides, choice.chosen))
+    names = {"a": WINNER, "b": choice.against, "metric": METRIC, "split": SPLIT}
+    fields = {**effect_fields(effect), "p_adj": None, "family": "exploratory"}
+    return {"suite": key.suite, "policy": key.policy, **names, **fields}
 
 
 def _same_law(means: Means, table: Mapping[str, Variant]) -> list[Pair]:

@@ -8,19 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from rsft_bench.harness.statistics import Effect, leave_one_seed_out_winner
-from rsft_bench.reports.comparisons import (
-    Record,
-    at_temperature,
-    comparator,
-    find,
-    record,
-    stitch,
-)
-from rsft_bench.reports.means import Key, Means, difference, paired, sample_effect
+from rsft_bench.harness.runfolder import WINNER
+from rsft_bench.harness.statistics import Effect
+from rsft_bench.harness.types import Json
+from rsft_bench.reports.choices import comparator, rungs, winner_choice
+from rsft_bench.reports.comparisons import Record, find
+from rsft_bench.reports.means import Key, Means, difference
 from rsft_bench.reports.naming import Variant, number
+
+AXES = {"accept", "k", "lambda", "target_rate", "tau", "temperature"}
 
 
 @dataclass(frozen=True)
@@ -41,15 +37,14 @@ class Ladder:
 class Winner:
     """Leave-one-seed-out choice among the RSFT settings of a run.
 
-    ``chosen`` maps each held-out seed to the setting that the other seeds chose; ``effect`` is the
-    procedure's gain over ``against``.
+    ``chosen`` maps each held-out seed to the setting that the other seeds chose; ``record`` is the
+    procedure's gain over ``against``, adjusted in its family.
     """
 
     candidates: tuple[str, ...]
     chosen: Mapping[int, str]
-    value: float
     against: str
-    effect: Effect
+    record: Record
 
     @property
     def favourite(self) -> tuple[str, int]:
@@ -76,10 +71,14 @@ class Signs:
 
 @dataclass(frozen=True)
 class MapCell:
-    """One RSFT setting on the k × λ or k × threshold map, with its gain over ``sft_more``."""
+    """One RSFT setting on the k × λ or k × threshold map, with its gain over the comparator.
+
+    ``rest`` names what else differs from the defaults, so that two settings never share a cell.
+    """
 
     variant: str
     rule: str
+    rest: str
     k: int
     weight: float
     target_rate: float | None
@@ -87,57 +86,34 @@ class MapCell:
     record: Record
 
 
-def ladder(means: Means, key: Key, table: Mapping[str, Variant], variant: str) -> Ladder:
-    """Contest of ``variant`` and SFT over serving temperatures."""
-    mine = at_temperature(means, key, table, table[variant])
-    plain = at_temperature(means, key, table, table["sft"]) if "sft" in table else {}
-    more = at_temperature(means, key, table, table["sft_more"]) if "sft_more" in table else {}
-    rivals = {**plain, **more}
-    steps = tuple(
-        (
-            t,
-            mine[t],
-            rivals[t],
-            record(means, (key, mine[t], rivals[t], "gold_pass", "confirm"), "ladder"),
-        )
-        for t in sorted(set(mine) & set(rivals))
-    )
-    if len(mine) < 2 or len(plain) < 2:
+def ladder(
+    records: list[Record], means: Means, key: Key, table: Mapping[str, Variant], variant: str
+) -> Ladder:
+    """Contest of ``variant`` and SFT over serving temperatures, each pair with its adjusted p."""
+    contest = rungs(means, key, table, variant)
+    found = [(t, a, b, find(records, key, a, b)) for t, a, b in contest.steps]
+    steps = tuple((t, a, b, r) for t, a, b, r in found if r is not None)
+    if contest.mine is None or contest.rival is None:
         return Ladder(steps, None, None, None)
-    a = _best_on_select(means, key, list(mine.values()))
-    b = _best_on_select(means, key, [*plain.values(), *more.values()])
-    if a is None or b is None:
-        return Ladder(steps, None, None, None)
-    best = record(means, (key, a, b, "gold_pass", "confirm"), "ladder")
-    return Ladder(steps, a, b, best)
+    best = find(records, key, contest.mine, contest.rival)
+    return Ladder(steps, contest.mine, contest.rival, best)
 
 
-def winner(means: Means, key: Key, table: Mapping[str, Variant]) -> Winner | None:
-    """The sweep winner by leaving one seed out; None with one setting or one seed.
-
-    Candidates: every RSFT setting that uses the proxy, at temperature 1, not oracle.
-    """
-    against = comparator(means, key)
-    names = [
-        v.id
-        for v in table.values()
-        if v.method == "rsft" and not v.oracle and not v.is_control and v.temperature == 1
-        if means.has(key, v.id) and means.has(key, v.id, "select")
-    ]
-    if len(names) < 2 or against is None:
+def winner(
+    records: list[Record],
+    means: Means,
+    key: Key,
+    table: Mapping[str, Variant],
+    manifest: Mapping[str, Json],
+) -> Winner | None:
+    """The sweep winner with its record; None with one setting or one seed."""
+    choice = winner_choice(means, key, table, manifest)
+    if choice is None:
         return None
-    seeds = sorted(set.intersection(*(set(means.by_seed(key, v)) for v in names)))
-    if len(seeds) < 2:
+    record = find(records, key, WINNER, choice.against)
+    if record is None:
         return None
-    select = np.array([[means.by_seed(key, v, split="select")[s] for s in seeds] for v in names])
-    confirm = np.array([[means.by_seed(key, v)[s] for s in seeds] for v in names])
-    if np.isnan(select).any() or np.isnan(confirm).any():
-        return None
-    chosen = leave_one_seed_out_winner(select, confirm)
-    by_seed = {s: names[int(i)] for s, i in zip(seeds, chosen.winners, strict=True)}
-    sides = {v: paired(means, key, v, against) for v in set(by_seed.values())}
-    effect = sample_effect(stitch(sides, by_seed))
-    return Winner(tuple(names), by_seed, chosen.estimate, against, effect)
+    return Winner(choice.candidates, choice.chosen, choice.against, record)
 
 
 def signs(means: Means, key: Key, variant: str) -> Signs | None:
@@ -178,6 +154,7 @@ def map_cells(
             MapCell(
                 variant=v.id,
                 rule=str(v.parameters.get("accept", "argmax")),
+                rest=", ".join(f"{n}={x}" for n, x in sorted(v.told.items()) if n not in AXES),
                 k=int(v.parameters.get("k", 0)),
                 weight=number(v.parameters.get("lambda", 1.0)),
                 target_rate=None if rate is None else number(rate),
@@ -186,9 +163,3 @@ def map_cells(
             )
         )
     return cells
-
-
-def _best_on_select(means: Means, key: Key, names: list[str]) -> str | None:
-    scored = {v: means.mean(key, v, split="select") for v in names if means.has(key, v, "select")}
-    known = {v: x for v, x in scored.items() if x is not None}
-    return max(known, key=lambda v: known[v]) if known else None

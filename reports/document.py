@@ -82,12 +82,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The headline of one suite."""
+    """The headline of one suite; ``caution`` is what a reader must not miss beside the word."""
 
     where: str
     word: str
     short: str
     numbers: str
+    caution: str = ""
 
 
 @dataclass(frozen=True)

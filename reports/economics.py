@@ -29,16 +29,22 @@ from rsft_bench.reports.means import Key, Means
 from rsft_bench.reports.naming import Variant
 
 REPLICATES = 2000
+#: Request volumes at which total costs are shown.
+VOLUMES = (1_000, 10_000, 100_000)
 ONE_OFF = ("sample", "score", "train")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one arm costs, mean over seeds: FLOPs and seconds once, and for one request."""
+    """What one arm costs on top of SFT, mean over seeds: FLOPs and seconds once, and a request.
+
+    SFT itself is the origin, 0 once; ``own_flops`` is the training it took, 0 for all others.
+    """
 
     variant: str
     one_off_flops: float
     one_off_wall_s: float
+    own_flops: float
     sample_tokens: float
     train_tokens: float
     serve_flops: float
@@ -46,6 +52,10 @@ class Cost:
     latency_s: tuple[float, float] | None
     gold_labels: float
     peak_rss_gib: float
+
+    def total_flops(self, requests: int) -> float:
+        """FLOPs once plus those of so many requests."""
+        return self.one_off_flops + (requests * self.serve_flops if requests else 0.0)
 
 
 @dataclass(frozen=True)
@@ -78,8 +88,10 @@ class BreakEven:
     def words(self) -> str:
         """Where RSFT lies on the best-of-n curve."""
         if self.n_star is None:
-            return f"above best-of-{self.n_max}"
-        return "below best-of-2" if self.n_star == 1 else f"matched by best-of-{self.n_star}"
+            return f"above best-of-{self.n_max} at serving"
+        if self.n_star == 1:
+            return "below best-of-2 at serving"
+        return f"matched by best-of-{self.n_star} at serving"
 
     @property
     def resampled(self) -> str:
@@ -97,13 +109,17 @@ def costs(cells: pd.DataFrame, draws: Mapping[str, pd.DataFrame], key: Key) -> l
         if cell is None:
             continue
         times = rows["latency_s"].dropna()
+        flops = float(sum(cell[f"{s}_flops"].mean() for s in ONE_OFF))
+        start = bool((cell["method"] == "sft").all())
+        top = 0.0 if start else 1.0
         found.append(
             Cost(
                 variant=name,
-                one_off_flops=float(sum(cell[f"{s}_flops"].mean() for s in ONE_OFF)),
-                one_off_wall_s=float(sum(cell[f"{s}_wall_s"].mean() for s in ONE_OFF)),
+                one_off_flops=top * flops,
+                one_off_wall_s=top * float(sum(cell[f"{s}_wall_s"].mean() for s in ONE_OFF)),
+                own_flops=flops if start else 0.0,
                 sample_tokens=float(cell["sample_tokens"].mean()),
-                train_tokens=float(cell["train_tokens"].mean()),
+                train_tokens=top * float(cell["train_tokens"].mean()),
                 serve_flops=float(cell["serve_flops"].mean()),
                 serve_tokens=float(cell["serve_tokens"].mean()),
                 latency_s=(float(times.median()), float(times.quantile(0.95)))
@@ -114,6 +130,11 @@ def costs(cells: pd.DataFrame, draws: Mapping[str, pd.DataFrame], key: Key) -> l
             )
         )
     return found
+
+
+def volumes(costs_: Sequence[Cost]) -> tuple[int, ...]:
+    """Request volumes to show total costs at; none but 0 where serving was not measured."""
+    return VOLUMES if any(isfinite(c.serve_flops) for c in costs_) else (0,)
 
 
 def source_of(means: Means, key: Key, table: Mapping[str, Variant]) -> str | None:

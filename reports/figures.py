@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -11,10 +12,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rsft_bench.harness.statistics import Effect
+from rsft_bench.harness.types import FloatArray
 from rsft_bench.reports import plots
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import find
 from rsft_bench.reports.contests import MapCell
+from rsft_bench.reports.economics import Cost, volumes
+from rsft_bench.reports.formatting import count
 from rsft_bench.reports.naming import Variant
 from rsft_bench.reports.plots import BLUE, GREEN, GREY, ORANGE, RED, Dot, Mark
 
@@ -103,38 +107,61 @@ def _quality(found: Analysis, s: SuiteAnalysis) -> Figure | None:
     return figure
 
 
-def cost_dots(found: Analysis, s: SuiteAnalysis) -> tuple[list[Dot], list[Dot]] | None:
-    """What the cost figure shows, by panel; None where a panel has no known cost.
-
-    A policy without weights has no FLOPs to serve, and half a figure would compare nothing.
-    """
-    once, serve = [], []
-    for c in s.costs:
-        item = s.level(c.variant)
-        if item is None or item.passed is None:
-            continue
-        variant = found.variants.get(c.variant)
-        label, shade = found.label(c.variant), colour(variant)
-        dot = Dot(label, c.one_off_flops, item.passed.estimate, shade)
-        if variant is not None and variant.method != "best_of_n" and variant.temperature == 1:
-            once.append(dot)
-        if c.variant in {"base", "sft", s.primary} or (variant and variant.method == "best_of_n"):
-            serve.append(Dot(label, c.serve_flops, dot.y, shade))
-    known = [[d for d in dots if np.isfinite([d.x, d.y]).all()] for dots in (once, serve)]
-    return (known[0], known[1]) if all(known) else None
+def cost_arms(found: Analysis, s: SuiteAnalysis) -> dict[str, float]:
+    """Pass rates of the arms whose total cost is known: what the cost figure shows."""
+    volume = volumes(s.costs)[-1]
+    known = {c.variant for c in s.costs if np.isfinite(c.total_flops(volume))}
+    return {
+        v: item.passed.estimate
+        for v in main_arms(found, s)
+        if v in known and (item := s.level(v)) is not None and item.passed is not None
+    }
 
 
 def _cost(found: Analysis, s: SuiteAnalysis) -> Figure | None:
-    panels = cost_dots(found, s)
-    if panels is None:
+    quality, at = cost_arms(found, s), volumes(s.costs)
+    known = {c.variant: c for c in s.costs}
+    if not quality:
         return None
-    once, serve = panels
-    figure = Figure(figsize=(10.6, 3.9), layout="constrained")
-    one, two = figure.subplots(1, 2)
-    plots.cost(one, once, "FLOPs once, on top of SFT")
-    one.set_ylabel("pass rate")
-    plots.cost(two, serve, "FLOPs on every request")
+    figure = Figure(figsize=(11.4, 1.6 + 0.21 * max(len(quality), 10)), layout="constrained")
+    axes = figure.subplots(1, len(at), sharey=True, squeeze=False)[0]
+    # All dots of a panel stand at the same heights, so the names beside the last one serve all.
+    for ax, volume in zip(axes, at, strict=True):
+        dots = [_dot(found, known[v], y, volume) for v, y in quality.items()]
+        plots.cost(ax, dots, "total FLOPs on top of SFT", names=volume == at[-1])
+        ax.set_title(f"{count(volume)} requests", loc="left")
+    axes[0].set_ylabel("pass rate")
     return figure
+
+
+def _dot(found: Analysis, c: Cost, quality: float, volume: int) -> Dot:
+    variant = found.variants.get(c.variant)
+    joined = variant is not None and variant.method == "best_of_n" and not variant.on_rsft
+    group = "best-of-n" if joined else ""
+    strong = c.variant == found.manifest.get("primary")
+    total = c.total_flops(volume)
+    return Dot(found.label(c.variant), total, quality, colour(variant), group, strong)
+
+
+def main_arms(found: Analysis, s: SuiteAnalysis) -> list[str]:
+    """The arms that a picture has room for, in reading order.
+
+    Base, SFT and its controls at temperature 1, the primary and its matched control, the sweep's
+    favourite, each side's own best temperature, and every best-of-n.
+    """
+    chosen = {s.primary, found.manifest.get("primary_match")}
+    if s.winner is not None:
+        chosen.add(s.winner.favourite[0])
+    if s.ladder is not None:
+        chosen |= {s.ladder.mine, s.ladder.rival}
+    plain = {"base", "sft", "sft_more", "sft_filtered", "best_of_n"}
+    return [
+        item.variant
+        for item in s.levels
+        if item.variant in chosen
+        or (found.variants[item.variant].method in plain)
+        and found.variants[item.variant].temperature == 1
+    ]
 
 
 def _best_of_n(found: Analysis, s: SuiteAnalysis) -> Figure | None:
@@ -143,7 +170,7 @@ def _best_of_n(found: Analysis, s: SuiteAnalysis) -> Figure | None:
     last = s.curve[-1].n
     marks = [
         Mark(
-            f"best-of-{p.n}" if p.n == last else "",
+            f"best-of-{p.n} at serving" if p.n == last else "",
             p.effect.estimate,
             p.effect.lo,
             p.effect.hi,
@@ -163,42 +190,59 @@ def _best_of_n(found: Analysis, s: SuiteAnalysis) -> Figure | None:
 
 
 def _map(s: SuiteAnalysis) -> Figure | None:
-    panels = [
-        p
-        for p in (
-            _grid([c for c in s.cells if c.rule == "argmax"], by_weight=True),
-            _grid([c for c in s.cells if c.target_rate is not None], by_weight=False),
-        )
-        if p is not None
-    ]
+    panels = [p for p in map_panels(s.cells) if not np.isnan(p.values).all()]
     if not panels or len(s.cells) < 2:
         return None
-    width = sum(1.6 + 1.1 * len(p[2]) for p in panels)
-    height = 1.3 + 0.5 * max(len(p[1]) for p in panels)
+    across = min(len(panels), 3)
+    down = -(-len(panels) // across)
+    width = across * (1.8 + 1.1 * max(len(p.columns) for p in panels))
+    height = down * (1.2 + 0.5 * max(len(p.rows) for p in panels))
     figure = Figure(figsize=(max(width, 4.2), height), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for ax, (values, rows, columns, title) in zip(axes, panels, strict=True):
-        plots.heat_map(ax, values, rows, columns)
-        ax.set_title(title, loc="left")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for ax, panel in zip(axes, panels, strict=False):
+        plots.heat_map(ax, panel.values, panel.rows, panel.columns)
+        ax.set_title(panel.title, loc="left", fontsize=9)
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
     return figure
 
 
-def _grid(
-    cells: list[MapCell], by_weight: bool
-) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], list[str], list[str], str] | None:
-    """Rows k, columns λ or target rate; several settings in one cell keep the first."""
+@dataclass(frozen=True)
+class Panel:
+    """One heat map: gains of shape (len(rows), len(columns)), NaN where no setting ran."""
 
+    title: str
+    rows: list[str]
+    columns: list[str]
+    values: FloatArray
+
+
+def map_panels(cells: Sequence[MapCell]) -> list[Panel]:
+    """K × λ for rules without a threshold; k × target rate or τ, one panel a λ, for the others."""
+    groups: dict[tuple[str, str, str, float], list[MapCell]] = {}
+    for c in cells:
+        axis = "rate" if c.target_rate is not None else "τ" if c.tau is not None else "λ"
+        fixed = 0.0 if axis == "λ" else c.weight
+        groups.setdefault((c.rule, c.rest, axis, fixed), []).append(c)
+    return [_panel(*at, part) for at, part in groups.items()]
+
+
+def _panel(rule: str, rest: str, axis: str, fixed: float, cells: list[MapCell]) -> Panel:
     def column(c: MapCell) -> float:
-        return c.weight if by_weight else float(c.target_rate or 0.0)
+        value = {"λ": c.weight, "rate": c.target_rate, "τ": c.tau}[axis]
+        return float("nan") if value is None else value
 
-    known = [c for c in cells if c.record["estimate"] is not None]
-    if not known:
-        return None
-    ks, xs = sorted({c.k for c in known}), sorted({column(c) for c in known})
+    ks, xs = sorted({c.k for c in cells}), sorted({column(c) for c in cells})
     values = np.full((len(ks), len(xs)), np.nan)
-    for c in reversed(known):
-        values[ks.index(c.k), xs.index(column(c))] = c.record["estimate"]
-    sign = "λ" if by_weight else "rate"
-    names = [f"{sign}={'∞' if np.isinf(x) else format(x, 'g')}" for x in xs]
-    title = "best of k: k × λ" if by_weight else "threshold: k × target rate"
-    return values, [f"k={k}" for k in ks], names, title
+    for c in cells:
+        if c.record["estimate"] is not None:
+            values[ks.index(c.k), xs.index(column(c))] = c.record["estimate"]
+    words = {"λ": "λ", "rate": "target rate", "τ": "τ"}[axis]
+    title = f"{'best of k' if rule == 'argmax' else rule}: k × {words}"
+    title += "" if axis == "λ" else f", λ={_sign(fixed)}"
+    title += f", {rest}" if rest else ""
+    return Panel(title, [f"k={k}" for k in ks], [f"{axis}={_sign(x)}" for x in xs], values)
+
+
+def _sign(value: float) -> str:
+    return ("−" if value < 0 else "") + "∞" if np.isinf(value) else format(value, "g")

@@ -120,3 +120,10 @@ def claim(record: Mapping[str, Any]) -> str:
 def plural(number: int, word: str) -> str:
     """``1 seed``, ``5 seeds``."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def covers(seeds: int) -> str:
+    """What an interval generalises to with so many seeds."""
+    if seeds > 1:
+        return "new seeds and new prompts of the same suite"
+    return "new prompts of the same suite, for this checkpoint (one seed)"

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from rsft_bench.reports.document import Block, Case, Document, Figure, Table, Text
 
-# Characters that would start markup or HTML inside a table cell or a paragraph.
+# Characters that would start markup or HTML inside a table cell or a paragraph. The backslash and
+# the ampersand are among them: they would undo another escape or make a character of their own.
 ESCAPES = str.maketrans(
     {
+        "\\": r"\\",
+        "&": "&amp;",
         "|": r"\|",
         "<": "&lt;",
         ">": "&gt;",
@@ -17,6 +20,7 @@ ESCAPES = str.maketrans(
         "`": r"\`",
         "[": r"\[",
         "]": r"\]",
+        "~": r"\~",
     }
 )
 
@@ -31,10 +35,13 @@ def markdown(document: Document) -> str:
         prose(document.lead),
         "",
     ]
-    lines += [f"> **Note:** {prose(w)}" for w in document.warnings]
-    lines += ["", "## Does RSFT beat SFT?", ""]
+    for w in document.warnings:
+        lines += [f"> **Note:** {prose(w)}", ""]
+    lines += ["## Does RSFT beat SFT?", ""]
     for v in document.verdicts:
-        lines.append(f"- **{escape(v.where)}: {v.word}.** {escape(v.short)}. {escape(v.numbers)}")
+        caution = f" **{escape(v.caution)}**" if v.caution else ""
+        numbers = f"{escape(v.short)}. {escape(v.numbers)}{caution}"
+        lines.append(f"- **{escape(v.where)}: {v.word}.** {numbers}")
     lines += ["", "## Seven questions", ""]
     for a in document.answers:
         lines += [f"{a.number}. **{escape(a.question)}**", ""]
@@ -50,14 +57,19 @@ def markdown(document: Document) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that came from data or names, on one line, with no markup of its own."""
-    return " ".join(text.split()).translate(ESCAPES)
+    """Text that came from data or names, on one line, with no markup or link of its own."""
+    return _plain(" ".join(text.split()))
 
 
 def prose(text: str) -> str:
     """Our own sentences: as ``escape``, but code between backticks stays code."""
     parts = " ".join(text.split()).split("`")
-    return "".join(f"`{p}`" if i % 2 else p.translate(ESCAPES) for i, p in enumerate(parts))
+    return "".join(f"`{p}`" if i % 2 else _plain(p) for i, p in enumerate(parts))
+
+
+def _plain(text: str) -> str:
+    # GitHub makes links of bare addresses; an escaped colon or dot is no address.
+    return text.translate(ESCAPES).replace("://", r"\://").replace("www.", r"www\.")
 
 
 def grid(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -6,7 +6,7 @@ Every table shows a short label; the exact id stands beside it once, in the meth
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rsft_bench.harness.types import Json
 
@@ -21,26 +21,32 @@ METHODS = {
     "sft_clean": "SFT on clean data (ceiling)",
 }
 RULES = {
-    "argmax": "best of {k}",
-    "threshold": "above a threshold, {k} drawn",
-    "random": "random of {k}",
-    "all": "all of {k}",
-    "top_m": "top m of {k}",
-    "statistical": "statistical, {k} drawn",
-    "best_and_distinct": "best and distinct of {k}",
+    "argmax": "trained on best of {k}",
+    "threshold": "trained above a threshold, {k} drawn",
+    "random": "trained on random of {k}",
+    "all": "trained on all of {k}",
+    "top_m": "trained on top m of {k}",
+    "statistical": "trained on a statistical choice, {k} drawn",
+    "best_and_distinct": "trained on best and distinct of {k}",
 }
-SHOWN = {"accept", "k", "lambda", "temperature", "n", "match"}
+SHOWN = {"accept", "k", "lambda", "temperature", "n", "match", "oracle"}
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One variant of a run. ``temperature`` is the serving temperature, 1 unless stated."""
+    """One variant of a run. ``temperature`` is the serving temperature, 1 unless stated.
+
+    ``apart`` sets its label off from another variant's that would be equal; ``source`` is the
+    label of the variant whose draws best-of-n ranks, empty where that is SFT.
+    """
 
     id: str
     method: str
     parameters: Mapping[str, Json]
     trained: bool
     oracle: bool
+    apart: str = ""
+    source: str = ""
 
     @property
     def temperature(self) -> float:
@@ -53,29 +59,42 @@ class Variant:
         return int(self.parameters.get("n", 1)) if self.method == "best_of_n" else 1
 
     @property
+    def on_rsft(self) -> bool:
+        """Whether it is best-of-n over draws of another variant than SFT or base."""
+        named = self.parameters.get("source")
+        return self.method == "best_of_n" and named not in {None, "sft", "base"}
+
+    @property
     def is_control(self) -> bool:
         """Whether acceptance ignores the proxy: ``random`` and ``all``."""
         return self.parameters.get("accept") in {"random", "all"}
 
     @property
     def label(self) -> str:
-        """Short words for tables and plots, such as ``RSFT, best of 16, λ=1``."""
+        """Short words for tables and plots, such as ``RSFT (trained on best of 16), λ=1``."""
         if self.method == "best_of_n":
-            source = self.parameters.get("source")
-            return f"best-of-{self.n}" + (f" of {source}" if source not in {None, "sft"} else "")
+            return f"best-of-{self.n} at serving" + (f", from {self.source}" if self.source else "")
         head = self._rsft() if self.method == "rsft" else METHODS.get(self.method, self.method)
-        # The id names what differs from a default; the parameters hold the defaults as well.
-        told = {k: v for k, v in self.parameters.items() if f"{k}=" in self.id and k not in SHOWN}
-        rest = [f"{k}={v}" for k, v in sorted(told.items())]
+        rest = [f"{k}={v}" for k, v in sorted(self.told.items())]
         tail = f", T={self.temperature:g}" if self.temperature != 1 else ""
         extra = f", {', '.join(rest)}" if rest and self.method in {"rsft", *METHODS} else ""
-        return head + extra + tail + (" (oracle)" if self.oracle else "")
+        return head + extra + tail + self.apart + (" (oracle)" if self.oracle else "")
+
+    @property
+    def told(self) -> dict[str, Json]:
+        """Parameters that the id names (they differ from a default) and no other word shows."""
+        outer = self.id.partition("[")[2]
+        # Ids nest: what stands in an inner bracket belongs to another variant.
+        while (start := outer.rfind("[")) >= 0:
+            outer = outer[:start] + outer[outer.find("]", start) + 1 :]
+        named = {part.partition("=")[0] for part in outer.rstrip("]").split(",")}
+        return {k: v for k, v in self.parameters.items() if k in named and k not in SHOWN}
 
     def _rsft(self) -> str:
         rule = str(self.parameters.get("accept", "argmax"))
         words = RULES.get(rule, rule + " of {k}").format(k=self.parameters.get("k", "?"))
         weight = number(self.parameters.get("lambda", 1.0))
-        return f"RSFT, {words}, λ={'∞' if weight == float('inf') else format(weight, 'g')}"
+        return f"RSFT ({words}), λ={'∞' if weight == float('inf') else format(weight, 'g')}"
 
 
 def variants(manifest: Mapping[str, Json]) -> dict[str, Variant]:
@@ -90,7 +109,26 @@ def variants(manifest: Mapping[str, Json]) -> dict[str, Variant]:
             bool(item.get("trained", False)),
             bool(item.get("oracle", False)),
         )
-    return table
+    return _named(table)
+
+
+def _named(table: Mapping[str, Variant]) -> dict[str, Variant]:
+    """Best-of-n names its source by its label, and equal labels are told apart.
+
+    By what their draws were matched to, else by their id.
+    """
+    labels = [v.label for v in table.values()]
+    out = {}
+    for name, v in table.items():
+        source = v.parameters.get("source")
+        if v.method == "best_of_n" and source not in {None, "sft"}:
+            v = replace(v, source=table[source].label if source in table else str(source))
+        elif labels.count(v.label) > 1:
+            match = str(v.parameters.get("match", ""))
+            words = table[match].label if match in table else match
+            v = replace(v, apart=f", matched to {words}" if match else f", {name}")
+        out[name] = v
+    return out
 
 
 def number(value: Json) -> float:

@@ -47,6 +47,8 @@ class Dot:
     x: float
     y: float
     colour: str
+    group: str = ""
+    strong: bool = False
 
 
 def forest(ax: Axes, marks: Sequence[Mark], zero: float | None, names: bool) -> Axes:
@@ -71,11 +73,28 @@ def forest(ax: Axes, marks: Sequence[Mark], zero: float | None, names: bool) -> 
     return ax
 
 
-def cost(ax: Axes, dots: Sequence[Dot], xlabel: str) -> Axes:
-    """Quality against cost from 0, labels in a column on the right joined by thin lines."""
+def cost(ax: Axes, dots: Sequence[Dot], xlabel: str, names: bool) -> Axes:
+    """Quality against cost from 0; dots of a ``group`` are joined in order.
+
+    ``names`` puts labels in a column on the right, joined to their dots by thin lines.
+    """
     for d in dots:
-        ax.scatter([d.x], [d.y], s=38, color=d.colour, zorder=3)
-    ax.set_xlim(-0.06 * max(d.x for d in dots), 1.06 * max(d.x for d in dots) or 1.0)
+        ax.scatter([d.x], [d.y], s=60 if d.strong else 34, color=d.colour, zorder=3)
+    for group in sorted({d.group for d in dots} - {""}):
+        part = sorted((d for d in dots if d.group == group), key=lambda d: d.x)
+        ax.plot([d.x for d in part], [d.y for d in part], color=part[0].colour, lw=1, zorder=2)
+    top = max(d.x for d in dots) or 1.0
+    ax.set_xlim(-0.06 * top, 1.06 * top)
+    if names:
+        _name_dots(ax, dots)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: big(v)))
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.set_xlabel(xlabel)
+    clean(ax, "y")
+    return ax
+
+
+def _name_dots(ax: Axes, dots: Sequence[Dot]) -> None:
     low, high = ax.get_ylim()
     heights = spread([d.y for d in dots], (high - low) / 15, low, high)
     for d, y in zip(dots, heights, strict=True):
@@ -85,19 +104,18 @@ def cost(ax: Axes, dots: Sequence[Dot], xlabel: str) -> Axes:
             xytext=(1.05, y),
             textcoords=ax.get_yaxis_transform(),
             fontsize=8.5,
+            fontweight="bold" if d.strong else "normal",
             va="center",
             color=d.colour,
             arrowprops={"arrowstyle": "-", "color": d.colour, "lw": 0.5, "alpha": 0.5},
         )
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: big(v)))
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.set_xlabel(xlabel)
-    clean(ax, "y")
-    return ax
 
 
 def best_of(ax: Axes, curve: Sequence[Mark], lines: Sequence[Mark]) -> Axes:
-    """Best-of-n against n with its band, and other methods as level lines with bands."""
+    """Best-of-n against n with its band, and other methods as level lines.
+
+    Only the curve has a band: single bands laid over each other invite reading their overlap.
+    """
     n = np.arange(1, len(curve) + 1)
     bounds = [(m.lo, m.hi) for m in curve]
     if all(lo is not None for lo, _ in bounds):
@@ -106,8 +124,6 @@ def best_of(ax: Axes, curve: Sequence[Mark], lines: Sequence[Mark]) -> Axes:
     ax.plot(n, [m.value for m in curve], color=GREEN, marker="o", ms=4)
     for line in lines:
         ax.axhline(line.value, color=line.colour, lw=1.5)
-        if line.lo is not None and line.hi is not None:
-            ax.axhspan(line.lo, line.hi, color=line.colour, alpha=0.10, lw=0)
     low, high = ax.get_ylim()
     labelled = [*lines, curve[-1]]
     heights = spread([m.value for m in labelled], (high - low) / 14, low, high)

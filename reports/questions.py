@@ -1,18 +1,22 @@
 """The seven questions, each answered yes, no, or cannot tell and what is needed.
 
 Reads an ``Analysis`` only. One part a suite and policy; the headline word is the parts' common
-word, else "cannot tell", because two suites that disagree settle nothing in general.
+word, else "cannot tell", because two suites that disagree settle nothing in general. After
+"cannot tell" always stands what it needs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal, TypeAlias
 
 from rsft_bench.harness.types import Json
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import big, count, plural, rate, seconds
+from rsft_bench.reports.gaming import gaming_part, thresholds
+from rsft_bench.reports.pay_once import break_even_part
 from rsft_bench.reports.verdicts import (
     CANNOT,
     NO,
@@ -20,10 +24,10 @@ from rsft_bench.reports.verdicts import (
     Part,
     Word,
     better_than_sft,
-    break_even_part,
-    gaming_part,
     place,
     sweep_part,
+    tried,
+    unsure,
 )
 
 QUESTIONS: tuple[str, ...] = (
@@ -67,39 +71,42 @@ def answers(found: Analysis) -> list[Answer]:
     return out
 
 
-def _common(parts: Sequence[Part]) -> tuple[Word, str]:
-    words = [p.word for p in parts]
-    if not words:
-        return CANNOT, "needs rows of the primary variant"
-    if len(set(words)) == 1:
-        return words[0], ""
-    listed = ", ".join(f"{p.word} on {p.where}" for p in parts)
-    return CANNOT, f"the suites disagree ({listed}): see each"
-
-
 def _parts(found: Analysis, make: Callable[[Analysis, SuiteAnalysis], Part]) -> list[Part]:
     return [make(found, s) for s in found.suites]
 
 
-def _joined(found: Analysis, parts: Sequence[Part]) -> tuple[Word, str, Sequence[Part]]:
-    word, why = _common(parts)
-    return word, why or "; ".join(f"{p.where}: {p.short}" for p in parts), parts
+def _joined(parts: Sequence[Part]) -> tuple[Word, str, Sequence[Part]]:
+    words = list(dict.fromkeys(p.word for p in parts))
+    if not words:
+        return CANNOT, "needs rows of the primary variant", parts
+    if words == [CANNOT]:
+        return CANNOT, ". ".join(f"{p.where}: {p.needs}; {p.short}" for p in parts), parts
+    if len(words) == 1:
+        return words[0], "; ".join(f"{p.where}: {p.short}" for p in parts), parts
+    told = ". ".join(
+        f"{p.where}: {p.word}, {p.short}{f'; {p.needs}' if p.needs else ''}" for p in parts
+    )
+    open_ = [p.where for p in parts if p.word == CANNOT]
+    needed = f"{' and '.join(open_)} settled" if open_ else "a run on your own data"
+    why = "" if open_ else ", since the suites disagree"
+    return CANNOT, f"needs {needed}{why}. {told}", parts
 
 
 def _quality(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
-    return _joined(found, _parts(found, better_than_sft))
+    return _joined(_parts(found, better_than_sft))
 
 
 def _pay_once(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
-    return _joined(found, _parts(found, break_even_part))
+    return _joined(_parts(found, break_even_part))
 
 
 def _settings(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
-    return _joined(found, _parts(found, sweep_part))
+    return _joined(_parts(found, sweep_part))
 
 
 def _gamed(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
-    return _joined(found, _parts(found, gaming_part))
+    word, summary, parts = _joined(_parts(found, gaming_part))
+    return word, f"{summary}. {thresholds(found.margin)}", parts
 
 
 def _model_kinds(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
@@ -126,10 +133,11 @@ def _cost(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
     parts = [_cost_part(found, s) for s in found.suites]
     if not totals:
         return CANNOT, "needs a finished run: the manifest holds no totals", parts
+    timed = "latency, " if any(c.latency_s for s in found.suites for c in s.costs) else ""
     summary = (
-        f"measured: all arms, draws and scores of the run took {big(flops, 'FLOP')} and "
-        f"{seconds(work)} of worker time when they were made; "
-        "energy and money cannot be told: they need a power meter and a price list"
+        f"{timed}tokens, FLOPs, time and memory were measured; all arms, draws and scores of the "
+        f"run took {big(flops, 'FLOP')} and {seconds(work)} of worker time when they were made. "
+        "Energy and money were not measured: they need a power meter and a price list"
     )
     return YES, summary, parts
 
@@ -138,16 +146,18 @@ def _cost_part(found: Analysis, s: SuiteAnalysis) -> Part:
     where = place(found, s)
     cost = {c.variant: c for c in s.costs}
     if s.primary is None or s.primary not in cost:
-        return Part(where, CANNOT, "no primary variant", "needs the cells of the primary variant")
+        return unsure(where, "no primary variant", "needs the cells of the primary variant")
     c = cost[s.primary]
     latency = "not timed in this run"
     if c.latency_s:
         latency = f"median {seconds(c.latency_s[0])}, 95th percentile {seconds(c.latency_s[1])}"
+    serving = big(c.serve_flops, "FLOP") if isfinite(c.serve_flops) else "of unmeasured cost"
+    also = ", trials that were not chosen included" if tried(found, s).get(s.primary) else ""
     text = (
         f"{found.label(s.primary)} on top of SFT, per seed: {big(c.one_off_flops, 'FLOP')} once "
         f"({count(c.sample_tokens)} tokens sampled, {count(c.train_tokens)} trained, "
-        f"{seconds(c.one_off_wall_s)}), {count(c.gold_labels)} gold labels; one request "
-        f"{big(c.serve_flops, 'FLOP')}, latency {latency}; "
+        f"{seconds(c.one_off_wall_s)}{also}), {count(c.gold_labels)} gold labels; one request "
+        f"{serving}, latency {latency}; "
         f"peak memory {rate(c.peak_rss_gib, 2)} GiB."
     )
     return Part(where, YES, big(c.one_off_flops, "FLOP") + " once", text)
@@ -163,24 +173,19 @@ def _in_ci(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
             if (r["suite"], r["policy"]) == s.key and r["a"] == s.primary and r["mde"] is not None
         ]
         if level is None or not records:
-            parts.append(
-                Part(
-                    place(found, s),
-                    CANNOT,
-                    "no detectable effect",
-                    "needs intervals: at least 10 clusters and 2 seeds.",
-                )
-            )
+            needed = "needs intervals: at least 10 clusters and 2 seeds"
+            parts.append(unsure(place(found, s), "no detectable effect", needed))
             continue
         family = [r for r in records if r["family"] == "confirmatory"] or records
         mde = max(r["mde"] for r in family)
         enough = mde <= found.margin
         text = (
-            f"with {plural(records[0]['seeds'], 'seed')} and {records[0]['n']} examples a paired "
+            f"With {plural(records[0]['seeds'], 'seed')} and {records[0]['n']} examples a paired "
             f"comparison inside this run detects {rate(mde)} (80 % power, 5 % test), which is "
             f"{'within' if enough else 'more than'} the gate margin {rate(found.margin)}."
         )
-        parts.append(Part(place(found, s), CANNOT, f"detects {rate(mde)}", text))
+        more = "needs a stored baseline" + ("" if enough else " and more seeds or prompts")
+        parts.append(unsure(place(found, s), f"detects {rate(mde)}", more, text))
     return CANNOT, _ci_needs(found.manifest, found.margin), parts
 
 

@@ -6,18 +6,16 @@ from collections.abc import Mapping
 
 from rsft_bench.harness.runfolder import STAGES
 from rsft_bench.harness.types import Json
+from rsft_bench.reports import task_facts as about
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.audit import AcceptAudit, ArmFacts
 from rsft_bench.reports.diagnostics import Harm, ProxyQuality
 from rsft_bench.reports.document import Block, Section, Table, Text
-from rsft_bench.reports.formatting import NA, big, count, gain, percent, rate, seconds, signed
+from rsft_bench.reports.formatting import NA, big, count, percent, rate, seconds, signed
+from rsft_bench.reports.sections_tuning import trials_words
 from rsft_bench.reports.verdicts import place
 
 AUTHORED = {"order_status", "returns_refunds", "synthetic_choices"}
-LEVEL_NOTE = (
-    "The authors of the suites set the share of good answers in D; where D is better, RSFT has "
-    "less to gain. Read every effect beside the headroom."
-)
 
 
 def authored(info: Mapping[str, Json]) -> bool:
@@ -72,8 +70,11 @@ def training(found: Analysis) -> Section:
         kept = {k for a in s.arms for k in a.keep}
         note = "pass@16 needs 16 draws a prompt, pass^4 needs 4; n/a where the run has fewer."
         if kept:
-            note += f" sft_filtered kept {', '.join(percent(k) for k in sorted(kept))} of D."
-        blocks.append(Table(f"{place(found, s)}: arms", head, rows, note))
+            note += (
+                f" SFT on filtered data kept {', '.join(percent(k) for k in sorted(kept))} of D."
+            )
+        note += f" {trials_words(found, s)}"
+        blocks.append(Table(f"{place(found, s)}: arms", head, rows, note.strip()))
     return Section("Training and behaviour of every arm", tuple(blocks), folded=True)
 
 
@@ -90,8 +91,8 @@ def _arm_row(found: Analysis, a: ArmFacts) -> tuple[str, ...]:
 
 
 def task(found: Analysis) -> Section:
-    """Headroom, D's mixture, proxy quality, strata."""
-    blocks: list[Block] = [Text(LEVEL_NOTE)]
+    """Difficulty, D's mixture, overlap with pretraining, headroom, proxy quality, strata."""
+    blocks: list[Block] = [*about.difficulty(found)]
     head = (
         "suite",
         "pass@1",
@@ -113,13 +114,7 @@ def task(found: Analysis) -> Section:
         rows.append((place(found, s), *words, *_proxy(s.proxy)))
     note = "From the test draws of SFT on confirm. Range of the AUC over seeds in brackets."
     blocks.append(Table("Headroom and proxy", head, tuple(rows), note))
-    for s in found.suites:
-        if s.strata:
-            lines = tuple(
-                (name, gain(e), str(e.n), str(e.clusters)) for name, e in s.strata.items()
-            )
-            caption = f"{place(found, s)}: gain of the primary variant by stratum"
-            blocks.append(Table(caption, ("stratum", "gain [95 %]", "examples", "clusters"), lines))
+    blocks += [*about.proxy_notes(found), *about.strata(found)]
     return Section("The task: headroom, proxy, strata", tuple(blocks))
 
 

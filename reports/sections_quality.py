@@ -5,20 +5,23 @@ from __future__ import annotations
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import Record, find
 from rsft_bench.reports.document import Block, Figure, Section, Table, Text
-from rsft_bench.reports.economics import BreakEven, Cost
-from rsft_bench.reports.figures import cost_dots, slug
+from rsft_bench.reports.economics import BreakEven, Cost, volumes
+from rsft_bench.reports.figures import cost_arms, slug
 from rsft_bench.reports.formatting import (
     NA,
     big,
     count,
+    covers,
     evidence,
     gain,
     level,
     p_value,
     rate,
     seconds,
+    tested,
 )
-from rsft_bench.reports.verdicts import place
+from rsft_bench.reports.sections_tuning import trials_words
+from rsft_bench.reports.verdicts import headroom_words, place
 
 
 def quality(found: Analysis) -> Section:
@@ -30,8 +33,8 @@ def quality(found: Analysis) -> Section:
                 slug(s, "quality"),
                 f"{place(found, s)}: pass rate of every method (left; small points are seeds) and "
                 f"gain over {found.label(s.comparator or '')} (right). Bars are 95 % intervals for "
-                "new seeds and prompts; read differences on the right, never from overlap on the "
-                "left.",
+                f"{covers(len(found.manifest.get('seeds', [])))}; read differences on the right, "
+                "never from overlap on the left.",
             )
         )
         blocks.append(method_table(found, s))
@@ -69,7 +72,8 @@ def method_table(found: Analysis, s: SuiteAnalysis) -> Table:
         tuple(rows),
         note="Adjusted p: H = Holm over this suite's confirmatory comparisons, B = "
         "Benjamini–Hochberg over all exploratory ones. FLOPs once = sampling + scoring + training "
-        "on top of SFT. Bold: the primary variant.",
+        "on top of SFT. "
+        f"Bold: the primary variant. {headroom_words(s)}{origin(s)}{trials_words(found, s)}",
         strong=tuple(strong),
     )
 
@@ -117,7 +121,7 @@ def temperatures(found: Analysis) -> Section:
             best = s.ladder.best
             rows.append(("own best, chosen on select", *names, gain(best), evidence(best)))
         head = ("temperature", "RSFT", "SFT", "RSFT − SFT [95 %]", "rests on")
-        blocks.append(Table(place(found, s), head, tuple(rows)))
+        blocks.append(Table(place(found, s), head, tuple(rows), headroom_words(s).strip()))
     return Section("Against a lower temperature", tuple(blocks))
 
 
@@ -127,18 +131,20 @@ def maps(found: Analysis) -> Section:
     for s in found.suites:
         if len(s.cells) > 1:
             caption = f"{place(found, s)}: gain in pass rate over {found.label(s.comparator or '')}"
-            blocks.append(Figure(slug(s, "map"), f"{caption} for the RSFT settings of this run."))
+            caption += f" for the RSFT settings of this run. {headroom_words(s)}"
+            blocks.append(Figure(slug(s, "map"), caption.strip()))
         if s.winner is not None:
             best, times = s.winner.favourite
             blocks.append(
                 Text(
                     f"{place(found, s)}: choosing on the other seeds' select rows picks "
                     f"{found.label(best)} for {times} of {len(s.winner.chosen)} seeds; scored on "
-                    f"the seed left out, the choice gains {gain(s.winner.effect)}."
+                    f"the seed left out, the choice gains {gain(s.winner.record)} "
+                    f"({tested(s.winner.record)})."
                 )
             )
     sizes = {c.k for s in found.suites for c in s.cells}
-    rates = {c.target_rate for s in found.suites for c in s.cells} - {None}
+    rates = {x for s in found.suites for c in s.cells for x in (c.target_rate, c.tau)} - {None}
     if len(sizes) < 2 or len(rates) < 2:
         text = "Only the settings above ran. Preset `sweep` draws the full maps: k × λ and k × "
         blocks.append(
@@ -148,18 +154,22 @@ def maps(found: Analysis) -> Section:
 
 
 def economics(found: Analysis) -> Section:
-    """Quality against FLOPs, the best-of-n curve and the break-even."""
+    """Quality against total FLOPs, the best-of-n curve and the break-even."""
     blocks: list[Block] = []
     for s in found.suites:
         name = place(found, s)
-        if cost_dots(found, s) is not None:
+        if cost_arms(found, s):
             text = (
-                f"{name}: pass rate against what a method costs once (left: sampling, scoring and "
-                "training on top of SFT) and on every request (right)."
+                f"{name}: pass rate against total FLOPs after {_volumes(s)} requests: sampling, "
+                "scoring and training once, on top of SFT, plus serving every request. Higher and "
+                f"further left is better; further settings are in the costs table. {origin(s)}"
             )
-            blocks.append(Figure(slug(s, "cost"), text))
+            blocks.append(Figure(slug(s, "cost"), text.strip()))
         if s.curve:
-            text = f"{name}: best-of-n by the proxy, with its 95 % band, beside RSFT's one answer."
+            text = (
+                f"{name}: best-of-n by the proxy, with its 95 % band, beside the one answer of "
+                "other methods (levels without bands: read differences in the table of methods)."
+            )
             blocks.append(Figure(slug(s, "best_of_n"), text))
     rows = tuple(_even_row(found, s, s.break_even) for s in found.suites if s.break_even)
     if rows:
@@ -172,6 +182,22 @@ def economics(found: Analysis) -> Section:
         )
         blocks.append(Table("Break-even between RSFT and best-of-n", head, rows, note))
     return Section("Quality against cost", tuple(blocks))
+
+
+def _volumes(s: SuiteAnalysis) -> str:
+    shown = [count(v) for v in volumes(s.costs)]
+    return ", ".join(shown) if len(shown) > 1 else f"{shown[0]} (serving was not measured)"
+
+
+def origin(s: SuiteAnalysis) -> str:
+    """Where costs start: SFT's own training, said once in words."""
+    own = [c.own_flops for c in s.costs if c.own_flops]
+    if not own:
+        return ""
+    return (
+        f"SFT is the origin, 0: its own training, {big(own[0], 'FLOP')} a seed, is shared by all "
+        "but base. "
+    )
 
 
 def costs(found: Analysis) -> Section:
@@ -194,7 +220,8 @@ def _cost_table(found: Analysis, s: SuiteAnalysis) -> Table:
         *("FLOPs a request", "tokens a request", "latency median / 95 %", "peak GiB"),
     )
     note = (
-        "Per seed, what the method would cost alone on top of SFT. Energy and money: not measured."
+        "Per seed, what the method would cost alone on top of SFT. Energy and money: not measured. "
+        f"{origin(s)}{trials_words(found, s)}"
     )
     return Table(f"{place(found, s)}: costs", head, rows, note)
 

@@ -8,8 +8,11 @@ from rsft_bench.harness.types import Json
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import find
 from rsft_bench.reports.document import Block, Section, Table, Text
-from rsft_bench.reports.formatting import NA, count, gain, percent, rate
-from rsft_bench.reports.verdicts import place
+from rsft_bench.reports.formatting import NA, count, gain, percent, rate, signed
+from rsft_bench.reports.verdicts import place, tried
+
+#: Arms with trials that a note still names.
+NAMED = 3
 
 
 def tuning(found: Analysis) -> Section:
@@ -56,6 +59,17 @@ def _choice(found: Analysis, path: str, entry: Mapping[str, Json]) -> tuple[str,
     return suite, found.label(variant), str(entry.get("choice", NA)), "; ".join(tried)
 
 
+def trials_words(found: Analysis, s: SuiteAnalysis) -> str:
+    """Which arms' costs hold the trials that were not chosen; empty where none was tried."""
+    words = [f"{found.label(v)} ({count(n)} trials)" for v, n in tried(found, s).items()]
+    if not words:
+        return ""
+    listed = "; ".join(words)
+    if len(words) > NAMED:
+        listed = f"{len(words)} arms, listed under “Learning rates and choices”"
+    return f"Tokens, FLOPs and time include the trials that were not chosen: {listed}. "
+
+
 def mixtures(found: Analysis) -> Section | None:
     """The gain of RSFT at several mixtures of D of one suite; None where the run has only one."""
     groups: dict[str, list[SuiteAnalysis]] = {}
@@ -81,9 +95,11 @@ def _curve(found: Analysis, name: str, group: list[SuiteAnalysis]) -> Table:
         )
         levels = [s.level(v) for v in (s.comparator, s.primary) if v]
         words = [rate(x.passed.estimate) if x and x.passed else NA for x in levels]
-        rows.append((percent(_good(s)), s.key.suite, *words, gain(r)))
-    head = ("correct in D", "suite", "SFT, same steps", "RSFT", "RSFT − SFT [95 %]")
-    return Table(f"{name}: mixtures of D", head, tuple(rows))
+        room = signed(s.headroom.oracle) if s.headroom else NA
+        rows.append((percent(_good(s)), s.key.suite, room, *words, gain(r)))
+    head = ("correct in D", "suite", "headroom", "SFT, same steps", "RSFT", "RSFT − SFT [95 %]")
+    note = "Headroom: what a perfect picker among SFT's own answers would gain."
+    return Table(f"{name}: mixtures of D", head, tuple(rows), note)
 
 
 def _good(s: SuiteAnalysis) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.reports.analysis import Analysis, analyse
 from rsft_bench.reports.comparisons import find
-from rsft_bench.reports.formatting import NA, big, gain, level, p_value
+from rsft_bench.reports.formatting import NA, big, covers, gain, level, p_value
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.verdicts import place
 
@@ -60,5 +60,5 @@ def _notes(found: Analysis) -> list[str]:
     words += [f"Pay once or on every request, {p.where}? {p.short}" for p in replies[1].parts]
     if found.manifest.get("status") != "complete":
         words.append(f"This run is {found.manifest.get('status')}; verdicts may change.")
-    words.append("[..] are 95 % intervals for new seeds and prompts of the same suite.")
+    words.append(f"[..] are 95 % intervals for {covers(len(found.manifest.get('seeds', [])))}.")
     return words

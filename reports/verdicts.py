@@ -7,97 +7,118 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, isinf
+from math import ceil
 from typing import Any, Literal, TypeAlias
 
-from rsft_bench.harness.statistics import Effect
+from rsft_bench.harness.runfolder import WINNER
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import Record, find
-from rsft_bench.reports.economics import BreakEven
 from rsft_bench.reports.formatting import (
-    big,
     claim,
-    count,
     gain,
-    percent,
     plural,
     rate,
     signed,
     tested,
 )
-from rsft_bench.reports.means import narrow
 
 Word: TypeAlias = Literal["yes", "no", "cannot tell"]
 YES: Word = "yes"
 NO: Word = "no"
 CANNOT: Word = "cannot tell"
+FAMILIES = ("confirmatory", "exploratory")
 LOWER_T = "RSFT gives what a lower temperature gives"
-COLLAPSE = 0.5
-LONGER = 0.1
 
 
 @dataclass(frozen=True)
 class Part:
-    """One suite's answer: where, the word, a few words for the headline, and the numbers."""
+    """One suite's answer: where, the word, a few words for the headline, and the numbers.
+
+    ``needs`` says what would settle it and is empty unless the word is "cannot tell".
+    """
 
     where: str
     word: Word
     short: str
     text: str
+    needs: str = ""
+
+
+def unsure(where: str, short: str, needed: str, text: str = "") -> Part:
+    """A part that cannot tell; ``needed`` begins with "needs"."""
+    told = f"{text.strip()} Cannot tell: {needed}." if text else f"{needed}."
+    return Part(where, CANNOT, short, told, needed)
 
 
 def better_than_sft(found: Analysis, s: SuiteAnalysis) -> Part:
     """Question 1.
 
-    Yes: better than ``sft_more`` at equal temperature (interval above 0, and Holm p < .05 where
-    the pair is confirmatory) and better with each at its own best temperature. No: worse, or
-    equivalent (90 % interval within ±margin), or only what a lower temperature gives (that
-    contest's 90 % interval lies below the margin). Else cannot tell.
+    Yes: better than ``sft_more`` at equal temperature and better with each at its own best
+    temperature (each time: interval above 0 and adjusted p < .05). No: worse, or equivalent (90 %
+    interval within ±margin), or only what a lower temperature gives (that contest's 90 % interval
+    lies below the margin). Else cannot tell.
     """
     where = place(found, s)
     if s.primary is None or s.comparator is None:
-        return Part(where, CANNOT, "not run", "needs rows of the primary variant and of sft_more.")
+        return unsure(where, "not run", "needs rows of the primary variant and of sft_more")
     first = find(found.records, s.key, s.primary, s.comparator)
     if first is None:
-        return Part(where, CANNOT, "not compared", f"needs rows of {s.comparator}.")
-    word, short, reason = _verdict(found, s, first)
+        return unsure(where, "not compared", f"needs rows of {s.comparator}")
+    word, short, reason, needed = _verdict(found, s, first)
     text = (
-        f"{found.label(s.primary)} − {found.label(s.comparator)}: {claim(first)}. {reason}"
-        f"{_other_rivals(found, s)}{_worse_than_base(found, s)}"
+        f"{found.label(s.primary)} − {found.label(s.comparator)}: {claim(first)}. "
+        f"{headroom_words(s)}{reason}{_other_rivals(found, s, s.primary)}"
+        f"{_worse_than_base(found, s)}"
     )
-    return Part(where, word, short, text)
+    return Part(where, word, short, text, needed)
 
 
-def _verdict(found: Analysis, s: SuiteAnalysis, first: Record) -> tuple[Word, str, str]:
+def _verdict(found: Analysis, s: SuiteAnalysis, first: Record) -> tuple[Word, str, str, str]:
+    """Word, headline, reason, and what it needs where it cannot tell."""
     size, margin = gain(first), found.margin
-    if not _better(first):
+    if not better(first):
         if first["hi"] is not None and first["hi"] < 0:
-            return NO, f"worse, {size}", "It is worse. "
+            return NO, f"worse, {size}", "It is worse. ", ""
         if equivalent(first, margin):
             inner = f"the 90 % interval lies within ±{rate(margin)}"
-            return NO, f"no gain, {size}", f"No gain: {inner}. "
-        return CANNOT, f"{size}, not settled", f"Cannot tell: {needs(first, margin)}. "
+            return NO, f"no gain, {size}", f"No gain: {inner}. ", ""
+        needed = needs(first, margin)
+        return CANNOT, f"{size}, not settled", f"Cannot tell: {needed}. ", needed
     best = s.ladder.best if s.ladder else None
     if best is None or s.ladder is None or s.ladder.mine is None or s.ladder.rival is None:
-        why = "needs both at lower temperatures (evaluation.temperatures)"
-        return CANNOT, f"{size} at T=1 only", f"Better at equal temperature, but it {why}. "
+        needed = "needs both at lower temperatures (evaluation.temperatures)"
+        why = f"Better at equal temperature, but cannot tell at each one's best: {needed}. "
+        return CANNOT, f"{size} at T=1 only", why, needed
     pair = (
         f"Each at its own best temperature ({found.label(s.ladder.mine)} against "
         f"{found.label(s.ladder.rival)}, chosen on select): {gain(best)} ({tested(best)}). "
     )
-    if best["lo"] is not None and best["lo"] > 0:
+    if better(best):
         size = f"{gain(first)} at T=1"
-        return YES, f"{size}; {signed(best['estimate'])} with each at its best temperature", pair
+        at_best = f"{size}; {signed(best['estimate'])} with each at its best temperature"
+        return YES, at_best, pair, ""
     if best["hi_90"] is not None and best["hi_90"] < margin:
-        return NO, LOWER_T, f"{pair}{LOWER_T}. "
-    more = f"{LOWER_T}, as far as this run can see; {needs(best, margin)}"
-    return CANNOT, f"{size} at T=1, not settled at best T", f"{pair}{more}. "
+        return NO, LOWER_T, f"{pair}{LOWER_T}. ", ""
+    needed = needs(best, margin)
+    more = f"{LOWER_T}, as far as this run can see; {needed}"
+    return CANNOT, f"{size} at T=1, not settled at best T", f"{pair}{more}. ", needed
 
 
-def _better(r: Mapping[str, Any]) -> bool:
-    """Interval above 0, and Holm p < .05 where the pair is confirmatory."""
+def better(r: Mapping[str, Any]) -> bool:
+    """Interval above 0 and, in a family, p < .05 after its correction."""
     clear = r["lo"] is not None and r["lo"] > 0
-    return clear and (r["family"] != "confirmatory" or (r["p_adj"] or 1.0) < 0.05)
+    return clear and (r["family"] not in FAMILIES or (r["p_adj"] or 1.0) < 0.05)
+
+
+def headroom_words(s: SuiteAnalysis) -> str:
+    """What SFT's own draws leave to gain, beside every effect; empty where not measured."""
+    h = s.headroom
+    if h is None:
+        return ""
+    return (
+        f"Headroom of SFT: {signed(h.oracle)} for a perfect picker among {h.k} answers, "
+        f"{signed(h.proxy)} for this proxy. "
+    )
 
 
 def equivalent(r: Mapping[str, Any], margin: float) -> bool:
@@ -107,22 +128,25 @@ def equivalent(r: Mapping[str, Any], margin: float) -> bool:
 
 def needs(r: Mapping[str, Any], margin: float) -> str:
     """What would settle a difference: more seeds and prompts, or clusters at all."""
-    if r["mde"] is None:
+    if r["mde"] is None or r["lo_90"] is None:
         return f"needs an interval: {str(r['scope']).removeprefix('no interval: ')}"
     if r["mde"] <= margin:
-        return f"needs more seeds and prompts: the 90 % interval crosses the margin {rate(margin)}"
+        inner = f"the 90 % interval [{signed(r['lo_90'])}, {signed(r['hi_90'])}]"
+        return f"needs more seeds and prompts: {inner} crosses the margin {rate(margin)}"
     times = ceil(10 * (r["mde"] / margin) ** 2) / 10
+    factor = f"{times:,.0f}" if times >= 10 else f"{times:g}"
     return (
-        f"needs about {times:g} times the seeds and prompts to see {rate(margin)} "
+        f"needs about {factor} times the seeds and prompts to see {rate(margin)} "
         f"(this run detects {rate(r['mde'])})"
     )
 
 
-def _other_rivals(found: Analysis, s: SuiteAnalysis) -> str:
+def _other_rivals(found: Analysis, s: SuiteAnalysis, a: str | None) -> str:
+    """Confirmatory comparisons of ``a`` with rivals other than the comparator."""
     words = []
     for r in found.records:
         mine = (r["suite"], r["policy"]) == s.key and r["family"] == "confirmatory"
-        if mine and r["a"] == s.primary and r["b"] != s.comparator:
+        if mine and r["a"] == a and r["b"] != s.comparator:
             words.append(f"against {found.label(r['b'])} {gain(r)} ({tested(r)})")
     return f"Controls: {'; '.join(words)}. " if words else ""
 
@@ -138,145 +162,57 @@ def _worse_than_base(found: Analysis, s: SuiteAnalysis) -> str:
     )
 
 
-def break_even_part(found: Analysis, s: SuiteAnalysis) -> Part:
-    """Question 2.
-
-    No: RSFT has no gain over its SFT control (worse or equivalent), or SFT itself is not inferior
-    over the whole interval of n*, so there is nothing to pay for. Yes: that gain is clear and the
-    interval of n* starts at 2 or more, so beyond the break-even volume paying once is cheaper at
-    the same quality. Else cannot tell.
-    """
-    where, even = place(found, s), s.break_even
-    if even is None:
-        return Part(
-            where, CANNOT, "no best-of-n", "needs rows of RSFT and of best_of_n, and serving costs."
-        )
-    spread = even.n_interval
-    if spread is None:
-        return Part(where, CANNOT, even.words, "needs an interval: at least 10 clusters.")
-    text = f"{found.label(even.variant)} is {even.words} (n* interval {_n(spread.lo, even)} to "
-    text += f"{_n(spread.hi, even)}, {spread.label}); {_volume(even)}.{_beyond(found, s)}"
-    first = find(found.records, s.key, even.variant, s.comparator) if s.comparator else None
-    lost = first is not None and first["hi"] is not None and first["hi"] < 0
-    if spread.hi <= 1 or lost or (first is not None and equivalent(first, found.margin)):
-        return Part(where, NO, "RSFT has no gain to pay for", text)
-    if spread.lo < 2 or even.n_star == 1 or first is None or not _better(first):
-        why = " Whether there is a gain to pay for needs question 1 settled at equal temperature."
-        return Part(where, CANNOT, "gain not settled", text + why)
-    short = f"RSFT {even.words}"
-    if even.n_star is not None and even.requests is not None:
-        short = f"pays off after {count(even.requests)} requests"
-    return Part(where, YES, short, text)
-
-
-def _n(value: float, even: BreakEven) -> str:
-    return f"above {even.n_max}" if isinf(value) else f"{value:.0f}"
-
-
-def _volume(even: BreakEven) -> str:
-    once = f"one-off cost {big(even.one_off_flops, 'FLOP')}"
-    if even.n_star is None:
-        return f"no best-of-n up to n={even.n_max} reaches it, at any volume ({once})"
-    if even.n_star == 1:
-        return f"there is no volume at which the {once.replace('one-off ', '')} pays"
-    if even.requests is None:
-        return f"break-even unknown: no request was timed ({once})"
-    spread = even.requests_interval
-    words = f" [{count(spread.lo)}, {count(spread.hi)}]" if spread else ""
-    return f"break-even at {count(even.requests)}{words} requests in serving FLOPs ({once})"
-
-
-def _beyond(found: Analysis, s: SuiteAnalysis) -> str:
-    pairs = [
-        r
-        for r in found.records
-        if (r["suite"], r["policy"]) == s.key and r["b"] == s.primary and r["estimate"] is not None
-    ]
-    tops = [r for r in pairs if found.variants[r["a"]].method == "best_of_n"]
-    if not tops:
-        return ""
-    top = max(tops, key=lambda r: found.variants[r["a"]].n)
-    return f" {found.label(top['a']).capitalize()} − RSFT: {gain(top)} ({tested(top)})."
-
-
 def sweep_part(found: Analysis, s: SuiteAnalysis) -> Part:
-    """Question 3: the leave-one-seed-out procedure against SFT, not the luckiest setting."""
+    """Question 3: the leave-one-seed-out procedure against SFT, not the luckiest setting.
+
+    Yes: its interval lies above 0 and its adjusted p is below .05. No: equivalent or worse. Else
+    cannot tell.
+    """
     where, won = place(found, s), s.winner
     if won is None:
-        text = "needs at least two RSFT settings and two seeds (preset `sweep` draws the maps)."
-        return Part(where, CANNOT, "one setting", text)
-    best, times = won.favourite
-    seeds = len(won.chosen)
-    record = {**won.effect._asdict(), "family": "", "lo_90": None, "hi_90": None}
-    inner = narrow(won.effect)
-    if inner:
-        record["lo_90"], record["hi_90"] = inner
+        needed = "needs at least two RSFT settings and two seeds (preset `sweep` draws the maps)"
+        return unsure(where, "one setting", needed)
+    (best, times), r = won.favourite, won.record
+    varied, few = _varied(found, won.candidates)
     text = (
-        f"among {len(won.candidates)} settings the other seeds' select rows chose "
-        f"{found.label(best)} for {times} of {plural(seeds, 'seed')}; the choice, scored on the "
-        f"seed left out, − {found.label(won.against)}: {claim(record)}."
+        f"A choice among {varied}: the other seeds' select rows chose {found.label(best)} for "
+        f"{times} of {plural(len(won.chosen), 'seed')}; the choice, scored on the seed left out, "
+        f"− {found.label(won.against)}: {claim(r)}. {_other_rivals(found, s, WINNER)}"
+        f"{headroom_words(s)}"
     )
-    if len(won.candidates) < 6:
-        text += " k and threshold were hardly varied: preset `sweep` draws the maps."
-    if won.effect.lo is not None and won.effect.lo > 0:
-        return Part(where, YES, f"a real gain, chosen {found.label(best)}", text)
-    if equivalent(record, found.margin) or (won.effect.hi is not None and won.effect.hi < 0):
-        return Part(where, NO, "the winner has no gain", text)
-    return Part(where, CANNOT, "not settled", f"{text} Cannot tell: {needs(record, found.margin)}.")
+    if few:
+        text += f"{few} (preset `sweep` draws the maps)."
+    kind = "exploratory, " if r["family"] != "confirmatory" else ""
+    if better(r):
+        short = f"{kind}{gain(r)} by a choice among {varied}: {found.label(best)}"
+        return Part(where, YES, short, text.strip())
+    if equivalent(r, found.margin) or (r["hi"] is not None and r["hi"] < 0):
+        return Part(where, NO, f"{kind}the winner among {varied} has no gain", text.strip())
+    return unsure(where, f"{kind}not settled", needs(r, found.margin), text)
 
 
-def gaming_part(found: Analysis, s: SuiteAnalysis) -> Part:
-    """Question 6.
-
-    Gamed: proxy − gold on test answers rises (interval above 0). Collapsed: −logprob of an answer
-    falls by half or more. Longer: answers are longer (interval above 0) by a tenth or more. Yes if
-    any holds; no if none does and each interval excludes it; else cannot tell.
-    """
-    where, signs = place(found, s), s.signs
-    if signs is None:
-        return Part(where, CANNOT, "not measured", "needs the primary variant and its SFT control.")
-    fell = share(signs.entropy, signs.entropy_from)
-    grew = share(signs.tokens, signs.tokens_from)
-    facts = [
-        f"proxy − gold on test answers changed by {gain(signs.overstated)}",
-        f"−logprob of an answer by {gain(signs.entropy, 2)} nats ({_share(fell)})",
-        f"length by {gain(signs.tokens, 2)} tokens ({_share(grew)})",
-    ]
-    over = signs.overstated
-    yes = [
-        name
-        for name, holds in (
-            ("the proxy was gamed", over is not None and over.lo is not None and over.lo > 0),
-            ("diversity collapsed", fell is not None and fell <= -COLLAPSE),
-            (
-                "answers got longer",
-                bool(signs.tokens.lo and signs.tokens.lo > 0) and (grew or 0) >= LONGER,
-            ),
-        )
-        if holds
-    ]
-    text = f"against {found.label(signs.against)}: {'; '.join(facts)}."
-    if yes:
-        return Part(where, YES, " and ".join(yes), text)
-    missing = [
-        n for n, e in (("proxy and gold scores", over), ("logprobs", signs.entropy)) if e is None
-    ]
-    inner = narrow(over) if over is not None else None
-    if missing or inner is None or inner[1] >= found.margin:
-        why = f"proxy − gold may have risen by {rate(found.margin)}"
-        if missing or inner is None:
-            why = f"needs {' and '.join(missing) or 'an interval: at least 10 clusters'}"
-        return Part(where, CANNOT, why, f"{text} Cannot tell: {why}.")
-    return Part(where, NO, "no sign of it", text)
+def _varied(found: Analysis, candidates: tuple[str, ...]) -> tuple[str, str]:
+    """What the candidates differ in, in words, and what was not varied (empty if all was)."""
+    told = [found.variants[c].parameters for c in candidates if c in found.variants]
+    names = {"k": "k", "lambda": "λ", "tau": "threshold", "target_rate": "threshold"}
+    seen: dict[str, set[str]] = {}
+    for key, name in names.items():
+        seen.setdefault(name, set()).update(str(p.get(key)) for p in told)
+    some = [n for n, values in seen.items() if len(values) > 1]
+    fixed = [n for n in seen if n not in some]
+    words = f"{len(candidates)} settings" + (f" of {', '.join(some)}" if some else "")
+    return words, f"Not varied: {', '.join(fixed)}" if fixed else ""
 
 
-def share(change: Effect | None, level: float | None) -> float | None:
-    """A change as a share of the level it starts from; None where either is unknown or 0."""
-    return None if change is None or not level else change.estimate / abs(level)
-
-
-def _share(value: float | None) -> str:
-    return "n/a" if value is None else f"{'+' if value >= 0 else '−'}{percent(abs(value))}"
+def tried(found: Analysis, s: SuiteAnalysis) -> dict[str, int]:
+    """Variants whose parameters were chosen on select among several trials, and how many."""
+    trials = {}
+    for path, entry in found.manifest.get("chosen", {}).items():
+        suite, policy, variant = path.split("/", 2)
+        count_ = len([name for name in entry if name != "choice"])
+        if (suite, policy) == s.key and count_ > 1:
+            trials[variant] = count_
+    return trials
 
 
 def place(found: Analysis, s: SuiteAnalysis) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -50,19 +51,11 @@ def run(args: argparse.Namespace) -> int:
     console.say(example["prompt"])
     for text in example["references"]:
         console.say(f"  reference: {text}")
-    table = [
-        (
-            row["variant"],
-            str(row["draw"]),
-            "pass" if row["gold_pass"] else "fail",
-            f"{row['proxy']:.2f}",
-            f"{row['weight']:.2f}",
-            row["text"],
-        )
-        for _, row in answers.iterrows()
-    ]
+    several = answers["policy"].nunique() > 1
+    head = ("variant", "draw", "gold", "proxy", "weight", f"answer, seed {seed}")
     console.print_table(
-        ("variant", "draw", "gold", "proxy", "weight", f"answer, seed {seed}"), table
+        ("policy", *head) if several else head,
+        [_line(row, several) for _, row in answers.iterrows()],
     )
     return 0
 
@@ -90,6 +83,20 @@ def _of_suite(examples: Any, suite: str | None) -> Any:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UnknownNameError(f"this run has no suite {suite!r}.{hint} It has: {', '.join(known)}")
     return examples[examples["suite"] == suite]
+
+
+def _line(row: Any, several: bool) -> tuple[str, ...]:
+    """One answer; an example without gold has neither passed nor failed."""
+    mark = "n/a" if isnan(row["gold"]) else "pass" if row["gold_pass"] else "fail"
+    return (
+        *([row["policy"]] if several else []),
+        row["variant"],
+        str(row["draw"]),
+        mark,
+        f"{row['proxy']:.2f}",
+        f"{row['weight']:.2f}",
+        row["text"],
+    )
 
 
 def _find(examples: Any, example_id: str) -> Any:

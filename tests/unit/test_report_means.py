@@ -239,7 +239,7 @@ def test_a_missing_side_fails_a_complete_run_and_stays_unanswered_in_a_partial_o
         ),
         (
             Variant("r", "rsft", {"accept": "argmax", "k": 4, "lambda": "inf"}, True, True),
-            "RSFT, best of 4, λ=∞ (oracle)",
+            "RSFT (trained on best of 4), λ=∞ (oracle)",
         ),
         (
             Variant(
@@ -249,11 +249,33 @@ def test_a_missing_side_fails_a_complete_run_and_stays_unanswered_in_a_partial_o
                 True,
                 False,
             ),
-            "RSFT, above a threshold, 8 drawn, λ=2, target_rate=0.5",
+            "RSFT (trained above a threshold, 8 drawn), λ=2, target_rate=0.5",
         ),
-        (Variant("b", "best_of_n", {"n": 8}, False, False), "best-of-8"),
-        (Variant("b", "best_of_n", {"n": 8, "source": "base"}, False, False), "best-of-8 of base"),
+        (Variant("b", "best_of_n", {"n": 8}, False, False), "best-of-8 at serving"),
     ],
 )
 def test_labels(variant: Variant, label: str) -> None:
     assert variant.label == label
+
+
+def test_equal_labels_are_told_apart_and_no_others() -> None:
+    oracle = "rsft[accept=argmax,k=4,lambda=1,oracle=true]"
+    rand = {"accept": "random", "k": 4, "lambda": 1}
+    best = {"accept": "argmax", "k": 4, "lambda": 1, "pool_temperature": 0.7}
+    nested = f"rsft[accept=random,k=4,lambda=1,match={oracle}]"
+    items = [
+        {"id": "a", "method": "rsft", "parameters": {**rand, "match": "argmax"}},
+        {"id": nested, "method": "rsft", "parameters": {**rand, "match": oracle}},
+        {"id": oracle, "method": "rsft", "parameters": {**best, "oracle": True}, "oracle": True},
+    ]
+    table = variants({"variants": items})
+    assert [v.label for v in table.values()] == [
+        "RSFT (trained on random of 4), λ=1, matched to argmax",
+        "RSFT (trained on random of 4), λ=1, matched to RSFT (trained on best of 4), λ=1 (oracle)",
+        "RSFT (trained on best of 4), λ=1 (oracle)",
+    ]
+    best_of = {"id": "b", "method": "best_of_n", "parameters": {"n": 8, "source": oracle}}
+    of = variants({"variants": [*items, best_of]})["b"]
+    assert of.label == "best-of-8 at serving, from RSFT (trained on best of 4), λ=1 (oracle)"
+    alone = variants({"variants": items[:1]})
+    assert alone["a"].label == "RSFT (trained on random of 4), λ=1"

@@ -114,6 +114,7 @@ def test_accept_audit_by_hand() -> None:
         ]
     )
     cells = pd.DataFrame([{"suite": "s", "policy": "p", "variant": "v", "seed": 0, "tau": np.nan}])
+    cells["rows_a"] = 1
     (found,) = accept_audits(pool, selected, cells, KEY, {"v": variant})
     assert found.accept_rate == 0.5  # 2 copies of 4 draws
     assert found.coverage == 0.5
@@ -140,26 +141,40 @@ def test_ambiguous_pool_rows_give_no_audit() -> None:
     )
     selected = pool[["suite", "policy", "seed", "round", "example_id", "draw"]].iloc[:1]
     selected = selected.assign(variant="v", count=1, row_weight=1.0)
-    cells = pd.DataFrame([{"suite": "s", "policy": "p", "variant": "v", "tau": np.nan}])
+    cell = {"suite": "s", "policy": "p", "variant": "v", "tau": np.nan, "rows_a": 1}
+    cells = pd.DataFrame([cell])
     variant = Variant("v", "rsft", {"k": 1}, True, False)
     assert accept_audits(pool, selected, cells, KEY, {"v": variant}) == []
 
 
-def test_a_selection_of_logs_is_not_read_as_draws_of_the_pool() -> None:
+def test_a_pool_at_another_temperature_is_not_mixed_in() -> None:
     pool = pd.DataFrame(
         [
             {
-                **{"suite": "s", "policy": "p", "seed": 0, "proposal": "sft", "round": 0},
-                **{"example_id": "e0", "draw": 0, "text_id": 0, "tokens_out": 5, "proxy": 0.5},
-                **{"gold": 1.0, "gold_pass": True},
+                **{"suite": "s", "policy": "p", "seed": 0, "round": 0, "example_id": "e0"},
+                **{"proposal": f"sft[temperature={heat}]", "draw": 0, "text_id": 0},
+                **{"tokens_out": tokens, "proxy": 0.5, "gold": gold, "gold_pass": gold == 1.0},
             }
+            for heat, tokens, gold in (("1", 5, 1.0), ("0.7", 9, 0.0))
         ]
     )
-    selected = pool[["suite", "policy", "seed", "round", "example_id", "draw"]]
-    selected = selected.assign(variant="sft_filtered", count=1, row_weight=1.0)
-    cells = pd.DataFrame([{"suite": "s", "policy": "p", "variant": "sft_filtered", "tau": 0.4}])
-    table = {"sft_filtered": Variant("sft_filtered", "sft_filtered", {}, True, False)}
-    assert accept_audits(pool, selected, cells, KEY, table) == []
+    base = pool[["suite", "policy", "seed", "round", "example_id", "draw"]].iloc[:1]
+    names = ("hot", "cool", "logs")
+    selected = pd.concat([base.assign(variant=v, count=1, row_weight=1.0) for v in names])
+    cells = pd.DataFrame(
+        [
+            {"suite": "s", "policy": "p", "variant": v, "tau": np.nan, "rows_a": n}
+            for v, n in (("hot", 1), ("cool", 1), ("logs", 0))
+        ]
+    )
+    table = {
+        "hot": Variant("hot", "rsft", {"k": 1}, True, False),
+        "cool": Variant("cool", "rsft", {"k": 1, "pool_temperature": 0.7}, True, False),
+        "logs": Variant("logs", "sft_filtered", {}, True, False),
+    }
+    found = {a.variant: a.precision for a in accept_audits(pool, selected, cells, KEY, table)}
+    # Precision follows each variant's own pool; what was kept of D is no accepted set of the pool.
+    assert found == {"hot": 1.0, "cool": 0.0}
 
 
 def test_break_even_by_hand() -> None:

@@ -10,18 +10,14 @@ import pytest
 from rsft_bench.harness.statistics import Effect, Interval
 from rsft_bench.reports.analysis import Analysis, Level, SuiteAnalysis
 from rsft_bench.reports.contests import Ladder, Signs, Winner
-from rsft_bench.reports.diagnostics import ProxyQuality
+from rsft_bench.reports.diagnostics import Headroom, ProxyQuality
 from rsft_bench.reports.economics import BreakEven
+from rsft_bench.reports.gaming import gaming_part
 from rsft_bench.reports.means import Key
 from rsft_bench.reports.naming import variants
+from rsft_bench.reports.pay_once import break_even_part
 from rsft_bench.reports.questions import answers
-from rsft_bench.reports.verdicts import (
-    LOWER_T,
-    better_than_sft,
-    break_even_part,
-    gaming_part,
-    sweep_part,
-)
+from rsft_bench.reports.verdicts import LOWER_T, better_than_sft, sweep_part
 
 KEY = Key("s", "p")
 MANIFEST = {
@@ -32,6 +28,8 @@ MANIFEST = {
         {"id": "sft", "method": "sft", "parameters": {}},
         {"id": "sft_more", "method": "sft_more", "parameters": {}},
         {"id": "r", "method": "rsft", "parameters": {"accept": "argmax", "k": 16, "lambda": 1}},
+        {"id": "q", "method": "rsft", "parameters": {"accept": "argmax", "k": 16, "lambda": 2}},
+        {"id": "cool", "method": "sft", "parameters": {"temperature": 0}},
     ],
 }
 
@@ -76,9 +74,9 @@ def analysis(s: SuiteAnalysis, *records: dict[str, Any]) -> Analysis:
     return Analysis(MANIFEST, variants(MANIFEST), tuple(records), (s,), 0.05, ())
 
 
-def ladder(lo: float, hi: float) -> Ladder:
+def ladder(lo: float, hi: float, p_adj: float = 0.01) -> Ladder:
     """The contest at own best temperatures."""
-    return Ladder((), "r", "sft", record(lo, hi, family="ladder", p_adj=None))
+    return Ladder((), "r", "sft", record(lo, hi, p_adj, family="exploratory", b="sft"))
 
 
 @pytest.mark.parametrize(
@@ -87,6 +85,7 @@ def ladder(lo: float, hi: float) -> Ladder:
         (record(0.04, 0.12), ladder(0.03, 0.11), "yes", "Each at its own best temperature"),
         (record(0.04, 0.12), ladder(-0.04, 0.04), "no", LOWER_T),
         (record(0.04, 0.12), ladder(-0.02, 0.12), "cannot tell", LOWER_T),
+        (record(0.04, 0.12), ladder(0.01, 0.12, 0.2), "cannot tell", "needs about 2.6 times"),
         (record(0.04, 0.12), None, "cannot tell", "evaluation.temperatures"),
         (record(0.01, 0.09, p_adj=0.2), ladder(0.03, 0.11), "cannot tell", "2.6 times the seeds"),
         (record(-0.03, 0.03), None, "no", "90 % interval lies within ±0.050"),
@@ -147,16 +146,47 @@ def test_question_2_without_timed_requests() -> None:
     assert part.short == "RSFT matched by best-of-3"
 
 
+def test_a_lower_temperature_that_does_as_well_is_named() -> None:
+    even = BreakEven("r", 8, 2, Interval(2, 3, "x"), 5000.0, Interval(1.0, 9.0, ""), 1e12)
+    contest = Ladder((), "r", "cool", record(0.01, 0.05, b="cool"))
+    s = suite(break_even=even, ladder=contest)
+    first = record(0.04, 0.12)
+    cool = {"a": "cool", "b": "r", "family": "exploratory"}
+    beaten = break_even_part(analysis(s, first, record(0.02, 0.1, **cool)), s)
+    assert beaten.word == "yes"
+    assert beaten.short.startswith("beyond 5,000 requests")
+    assert "SFT, T=0 beats it for nothing" in beaten.short
+    assert "SFT, T=0 − RSFT at T=1: +0.060" in beaten.text
+    level = break_even_part(analysis(s, first, record(-0.02, 0.1, **cool)), s)
+    assert "may do as well" in level.short
+    below = break_even_part(analysis(s, first, record(-0.2, 0.1, **cool)), s)
+    assert "SFT, T=0" not in below.text
+
+
 @pytest.mark.parametrize(
-    ("lo", "hi", "word"), [(0.01, 0.1, "yes"), (-0.03, 0.03, "no"), (-0.05, 0.1, "cannot tell")]
+    ("lo", "hi", "p_adj", "word"),
+    [
+        (0.01, 0.1, 0.02, "yes"),
+        (0.01, 0.1, 0.09, "cannot tell"),
+        (-0.03, 0.03, 0.9, "no"),
+        (-0.05, 0.1, 0.5, "cannot tell"),
+    ],
 )
-def test_question_3(lo: float, hi: float, word: str) -> None:
-    won = Winner(("r", "q"), {0: "r", 1: "q", 2: "r"}, 0.6, "sft_more", effect(lo, hi))
-    s = suite(winner=won)
+def test_question_3(lo: float, hi: float, p_adj: float, word: str) -> None:
+    measured = record(lo, hi, p_adj, a="winner", family="exploratory")
+    won = Winner(("r", "q"), {0: "r", 1: "q", 2: "r"}, "sft_more", measured)
+    s = suite(winner=won, headroom=Headroom(16, 0.1, 0.4, 0.2))
     part = sweep_part(analysis(s), s)
     assert part.word == word
+    assert part.short.startswith("exploratory, ")
+    assert "A choice among 2 settings of λ" in part.text
+    assert "Not varied: k, threshold" in part.text
     assert "for 2 of 3 seeds" in part.text
+    assert "Headroom of SFT: +0.300 for a perfect picker among 16 answers" in part.text
+    assert "uncorrected" not in part.text
     assert won.favourite == ("r", 2)
+    confirmed = replace(won, record={**measured, "family": "confirmatory"})
+    assert "exploratory" not in sweep_part(analysis(s), suite(winner=confirmed)).short
 
 
 @pytest.mark.parametrize(
@@ -166,7 +196,13 @@ def test_question_3(lo: float, hi: float, word: str) -> None:
         ((-0.02, 0.02), (-7.0, -5.0), (-1, 1), "yes", "diversity collapsed"),
         ((-0.02, 0.02), (-1.0, 0.0), (1, 3), "yes", "answers got longer"),
         ((-0.02, 0.02), (-1.0, 0.0), (0.1, 0.3), "no", "no sign"),
-        ((-0.02, 0.12), (-1.0, 0.0), (-1, 1), "cannot tell", "may have risen"),
+        ((-0.02, 0.12), (-1.0, 0.0), (-1, 1), "cannot tell", "not excluded: a gamed proxy"),
+        # Each interval is checked, not the first alone: 8 nats fell by 5 at most, 18 tokens rose
+        # by 3 at most.
+        ((-0.02, 0.02), (-6.0, 2.0), (-1, 1), "cannot tell", "not excluded: collapsed diversity"),
+        ((-0.02, 0.02), (-1.0, 0.0), (-4, 4), "cannot tell", "not excluded: longer answers"),
+        # A fall by half that may be none is no collapse.
+        ((-0.02, 0.02), (-9.0, 0.5), (-1, 1), "cannot tell", "collapsed diversity"),
     ],
 )
 def test_question_6(
@@ -181,6 +217,26 @@ def test_question_6(
     part = gaming_part(analysis(s), s)
     assert part.word == word
     assert says in part.short
+    assert part.needs.startswith("needs ") == (word == "cannot tell")
+    if word == "yes":
+        assert "excluded: " in part.short
+
+
+def test_cannot_tell_is_always_followed_by_what_it_needs() -> None:
+    whole = suite(
+        ladder=ladder(-0.02, 0.12),
+        signs=Signs("sft_more", None, None, None, effect(-4, 4), 18.0),
+        break_even=BreakEven("r", 8, 2, None, 1.0, None, 1e12),
+        winner=Winner(("r", "q"), {0: "r", 1: "q"}, "sft_more", record(-0.1, 0.1)),
+    )
+    for s in (suite(), suite(primary=None), whole):
+        for records in ((), (record(0.04, 0.12),), (record(None, None),)):
+            for reply in answers(analysis(s, *records)):
+                if reply.word == "cannot tell":
+                    assert "needs" in reply.summary, reply
+                for part in (p for p in reply.parts if p.word == "cannot tell"):
+                    assert part.needs.startswith("needs "), reply
+                    assert part.needs in part.text
 
 
 def test_seven_answers_and_disagreeing_suites() -> None:
@@ -192,7 +248,9 @@ def test_seven_answers_and_disagreeing_suites() -> None:
     assert [r.number for r in replies] == [1, 2, 3, 4, 5, 6, 7]
     assert {r.word for r in replies} <= {"yes", "no", "cannot tell"}
     assert replies[0].word == "cannot tell"
-    assert "yes on s, no on t" in replies[0].summary
+    assert "needs a run on your own data, since the suites disagree" in replies[0].summary
+    assert "s: yes, " in replies[0].summary
+    assert "t: no, " in replies[0].summary
     assert all(r.summary for r in replies)
     assert "needs" in replies[3].summary
     assert "baseline save" in replies[6].summary
