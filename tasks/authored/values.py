@@ -102,14 +102,13 @@ def _draw_status(
     values: dict[str, str],
     rng: np.random.Generator,
 ) -> None:
+    """A state where the record shows one: a writer that names a hidden one has no value for it."""
     if family.rule == "status":
         values["status"] = pick(
             family.allowed if outcome.decision == "affirm" else family.refused, rng
         )
     elif stratum.status:
         values["status"] = pick(stratum.status, rng)
-    else:
-        values["status"] = "open"
 
 
 def record_slots(stratum: Stratum, family: Family) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Gold of suite sgd cannot be had by pasting the prompt, listing values or naming something else."""
+"""Gold of suite sgd cannot be had by pasting the prompt, listing values or inventing names."""
 
 from __future__ import annotations
 
