@@ -254,7 +254,7 @@ def test_card_tells_both_phases() -> None:
 
 
 def test_overlap_looks_at_every_document_of_both_phases() -> None:
-    """What the training read, drills that fade included; a text given in advance changes nothing."""
+    """What the training read, fading drills included; texts given in advance change nothing."""
     steps = {"train": 20, "goods": 18}
     for phase, count in steps.items():
         docs = [d.text for d in trained_on(8, phase, count, 2)]
