@@ -185,3 +185,13 @@ def test_unusable_file_and_options(tmp_path: Path) -> None:
     for options in ({"pass_f1": 0}, {"limit": 0}, {"columns": {"x": "y"}}, {"path": None}):
         with pytest.raises(ConfigError, match="suite jsonl"):
             JSONL.load({"path": str(tmp_path / "few.jsonl"), **options}, 0)
+
+
+@pytest.mark.parametrize("field", ["cluster", "answers", "facts", "label", "stratum", "split"])
+def test_a_mapped_column_that_no_row_has_is_refused(tmp_path: Path, field: str) -> None:
+    path = write(tmp_path / "a.jsonl", rows())
+    with pytest.raises(ConfigError, match=f"maps {field} to 'topik', which no row") as caught:
+        load(path, columns={field: "topik"})
+    assert "its columns: answers, facts, prompt" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert load(path).examples  # a field left out may be absent
