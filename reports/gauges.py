@@ -39,6 +39,16 @@ def ceiling_lines(manifest: Mapping[str, Json]) -> list[str]:
     return lines
 
 
+def fixed_training(manifest: Mapping[str, Json]) -> list[str]:
+    """One line a suite whose training answers no seed redraws: what its intervals leave out."""
+    return [
+        f"{info.get('name')}: D is the same for every seed, so its intervals hold for this "
+        "training set, not for a redrawn one."
+        for info in manifest.get("suites", [])
+        if str((info.get("report") or {}).get("training_set", "")).startswith("fixed")
+    ]
+
+
 def proxy_table(found: Analysis) -> Table:
     """AUC and Brier of the proxy on the draws of SFT, on select and on confirm."""
     rows = []

@@ -8,7 +8,7 @@ from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.reports.analysis import Analysis, analyse
 from rsft_bench.reports.comparisons import find
 from rsft_bench.reports.formatting import NA, big, gain, level, p_value, rate
-from rsft_bench.reports.gauges import ceiling
+from rsft_bench.reports.gauges import ceiling, fixed_training
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.verdicts import place
 
@@ -66,4 +66,4 @@ def _notes(found: Analysis) -> list[str]:
     if found.manifest.get("status") != "complete":
         words.append(f"This run is {found.manifest.get('status')}; verdicts may change.")
     words.append("[..] are 95 % intervals for new seeds and prompts of the same suite.")
-    return words
+    return words + fixed_training(found.manifest)

@@ -9,7 +9,7 @@ import pytest
 from unit.test_report_verdicts import analysis, suite
 
 from rsft_bench.reports.diagnostics import ProxyQuality
-from rsft_bench.reports.gauges import ceiling, ceiling_lines, proxy_table
+from rsft_bench.reports.gauges import ceiling, ceiling_lines, fixed_training, proxy_table
 from rsft_bench.reports.terminal import table_of
 
 HUMAN = {"answers": "human answers", "gold_pass": 0.9, "confirm": {"gold_pass": 0.75}}
@@ -51,3 +51,11 @@ def test_proxy_on_select_stands_beside_confirm() -> None:
         *("select", "0.800 [0.700, 0.900]", "0.600 [0.500, 0.700]", "0.200 [0.100, 0.300]"),
     )
     assert confirm[1:] == ("confirm", "n/a", "n/a", "n/a")
+
+
+def test_a_training_set_that_no_seed_redraws_is_named() -> None:
+    fixed = {"name": "jsonl", "report": {"training_set": "fixed: intervals hold for it"}}
+    redrawn = {"name": "sgd", "report": {}}
+    (line,) = fixed_training({"suites": [fixed, redrawn, {"name": "new"}]})
+    assert line.startswith("jsonl: ")
+    assert "for this training set" in line
