@@ -39,8 +39,8 @@ def asked(dialogue: Dialogue) -> list[AskedTurn]:
     return asked_turns(dialogue, 2, Counter())
 
 
-def judged(text: str) -> Judgement:
-    turns = [t for d in (talk("a", CONCERT), *OTHERS) for t in asked(d)]
+def judged(text: str, actions: tuple[Action, ...] = CONCERT) -> Judgement:
+    turns = [t for d in (talk("a", actions), *OTHERS) for t in asked(d)]
     facts = turns[0].facts(find_rivals(turns), find_names(turns))
     return judge_answer(facts, turns[0].prompt, text)
 
@@ -76,6 +76,12 @@ def test_the_form_of_the_prompt_scores_zero(text: str) -> None:
 @pytest.mark.parametrize("text", ["Starset, 2.", "Starset. 2", "Sorry. Starset. 2. Anselmo Hall."])
 def test_a_bare_list_of_values_is_worth_half(text: str) -> None:
     assert (judged(text).gold, judged(text).gold_pass) == (0.5, False)
+
+
+def test_a_single_value_may_stand_in_a_short_sentence_but_not_in_a_list() -> None:
+    assert judged("It's Starset.", CONCERT[:1]).gold_pass
+    assert judged("Sorry. Starset. Anselmo Hall.", CONCERT[:1]).gold == 0.5
+    assert judged("Starset.", CONCERT[:1]).gold == 0.5
 
 
 @pytest.mark.parametrize(
