@@ -127,6 +127,7 @@ def finished(run: Run, facts: Facts, out: Path) -> dict[str, Json]:
         artifact = run.data[entry["name"], first]
         entry["digest"] = artifact.digest
         entry["report"] = read_report(artifact.folder)
+        entry["report"]["prompts_cut_to_context"] = _cut(run, entry["name"])
     manifest |= {
         "chosen": dict(run.chosen),
         "winners": [asdict(winner) for winner in run.winners],
@@ -137,6 +138,18 @@ def finished(run: Run, facts: Facts, out: Path) -> dict[str, Json]:
         "files": {name: file_digest(out / name) for name in DIGESTED},
     }
     return manifest
+
+
+def _cut(run: Run, suite: str) -> dict[str, int]:
+    """By policy, the test prompts that lost turns or tokens to fit its context."""
+    found: dict[str, set[str]] = {}
+    for cell in (c for c in run.cells if c.suite == suite):
+        ids = found.setdefault(cell.policy, set())
+        for evaluation in cell.arm.evaluations:
+            for node in evaluation.draws.samples:
+                cut = run.artifacts[node.uid].folder / "cut.json"
+                ids.update(json.loads(cut.read_text()))
+    return {policy: len(ids) for policy, ids in found.items()}
 
 
 def _confirmatory(plan: Plan) -> list[dict[str, Json]]:

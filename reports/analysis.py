@@ -88,6 +88,7 @@ class SuiteAnalysis:
     winner: Winner | None
     signs: Signs | None
     cells: tuple[MapCell, ...]
+    proxy_select: ProxyQuality = ProxyQuality(None, None, None, None)
 
     def level(self, variant: str) -> Level | None:
         """Quality of one variant, or None."""
@@ -161,6 +162,7 @@ def _suite_results(s: SuiteAnalysis) -> dict[str, Any]:
         "levels": [{"variant": v.variant, **effect_fields(v.passed)} for v in s.levels if v.passed],
         "headroom": asdict(s.headroom) if s.headroom else None,
         "proxy": asdict(s.proxy),
+        "proxy_select": asdict(s.proxy_select),
         "best_temperature": best.best if best else None,
         "winner": {
             "chosen": {str(k): v for k, v in won.chosen.items()},
@@ -217,6 +219,9 @@ def _suite(
         levels=tuple(_level(means, key, name) for name in names),
         headroom=headroom(draws),
         proxy=proxy_quality(draws),
+        proxy_select=proxy_quality(
+            by_variant(rows, key, "select").get(source or "", draws.iloc[:0])
+        ),
         audits=tuple(accept_audits(run.pool(), run.selected(), cells, key, table, _heat(manifest))),
         arms=tuple(_arm(means, confirm[v.id], cells, key, table, v) for v in here),
         costs=tuple(spent),

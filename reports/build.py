@@ -10,6 +10,7 @@ from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.cases import cases
 from rsft_bench.reports.document import Document, Section, Text, Verdict
 from rsft_bench.reports.formatting import covers, plural, rate
+from rsft_bench.reports.gauges import ceiling_lines, fixed_training
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.sections_audit import authored
 from rsft_bench.reports.verdicts import headroom_words
@@ -74,7 +75,9 @@ def build(run: RunFolder, found: Analysis) -> Document:
         title=f"RSFT benchmark: {found.manifest.get('name', run.path.name)}",
         subtitle=_subtitle(found),
         lead=LEAD,
-        warnings=tuple(_warnings(found)),
+        warnings=tuple(
+            [*ceiling_lines(found.manifest), *fixed_training(found.manifest), *_warnings(found)]
+        ),
         verdicts=tuple(
             Verdict(p.where, p.word, p.short, _numbers(found, s), _caution(s))
             for p, s in zip(replies[0].parts, found.suites, strict=True)

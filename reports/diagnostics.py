@@ -53,12 +53,17 @@ class Headroom:
 
 @dataclass(frozen=True)
 class ProxyQuality:
-    """AUC of the proxy against gold_pass on the ``sft`` test draws: mean and range over seeds."""
+    """AUC and Brier of the proxy against gold_pass on ``sft`` draws of one split.
+
+    Mean and range over seeds. Brier = mean of (proxy - gold_pass)^2.
+    """
 
     overall: float | None
     overall_range: tuple[float, float] | None
     within: float | None
     within_range: tuple[float, float] | None
+    brier: float | None = None
+    brier_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -146,20 +151,23 @@ def passes(draws: pd.DataFrame) -> Passes:
 
 
 def proxy_quality(sft_draws: pd.DataFrame) -> ProxyQuality:
-    """AUC overall and within prompt, each computed per seed."""
-    overall, within = [], []
+    """AUC overall and within prompt, and Brier, each computed per seed."""
+    overall, within, squared = [], [], []
     for _, frame in sft_draws[sft_draws["gold"].notna()].groupby("seed"):
         scores, labels = frame["proxy"].to_numpy(float), frame["gold_pass"].to_numpy(float)
         if not np.isfinite(scores).all():
             continue
         overall.append(auc(scores, labels))
         within.append(within_prompt_auc(scores, labels, list(frame["example_id"])))
+        squared.append(float(np.mean((scores - labels) ** 2)))
     a, b = [x for x in overall if x is not None], [x for x in within if x is not None]
     return ProxyQuality(
         fmean(a) if a else None,
         (min(a), max(a)) if a else None,
         fmean(b) if b else None,
         (min(b), max(b)) if b else None,
+        fmean(squared) if squared else None,
+        (min(squared), max(squared)) if squared else None,
     )
 
 

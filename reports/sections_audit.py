@@ -9,9 +9,10 @@ from rsft_bench.harness.types import Json
 from rsft_bench.reports import task_facts as about
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.audit import AcceptAudit, ArmFacts
-from rsft_bench.reports.diagnostics import Harm, ProxyQuality
+from rsft_bench.reports.diagnostics import Harm
 from rsft_bench.reports.document import Block, Section, Table, Text
 from rsft_bench.reports.formatting import NA, big, count, percent, rate, seconds, signed
+from rsft_bench.reports.gauges import proxy_table
 from rsft_bench.reports.sections_tuning import trials_words
 from rsft_bench.reports.verdicts import place
 
@@ -99,8 +100,6 @@ def task(found: Analysis) -> Section:
         "pass@k",
         "headroom (oracle)",
         "headroom (proxy)",
-        "AUC",
-        "AUC in prompt",
     )
     rows = []
     for s in found.suites:
@@ -111,17 +110,11 @@ def task(found: Analysis) -> Section:
                 *(rate(h.pass_1), f"{rate(h.pass_k)} (k={h.k})"),
                 *(signed(h.oracle), signed(h.proxy)),
             )
-        rows.append((place(found, s), *words, *_proxy(s.proxy)))
-    note = "From the test draws of SFT on confirm. Range of the AUC over seeds in brackets."
-    blocks.append(Table("Headroom and proxy", head, tuple(rows), note))
+        rows.append((place(found, s), *words))
+    note = "From the test draws of SFT on confirm."
+    blocks += [Table("Headroom", head, tuple(rows), note), proxy_table(found)]
     blocks += [*about.proxy_notes(found), *about.strata(found)]
     return Section("The task: headroom, proxy, strata", tuple(blocks))
-
-
-def _proxy(q: ProxyQuality) -> tuple[str, str]:
-    pairs = ((q.overall, q.overall_range), (q.within, q.within_range))
-    a, b = (f"{rate(m)} [{rate(r[0])}, {rate(r[1])}]" if r else NA for m, r in pairs)
-    return a, b
 
 
 def harm(found: Analysis) -> Section:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.reports.analysis import Analysis, analyse
 from rsft_bench.reports.comparisons import find
-from rsft_bench.reports.formatting import NA, big, covers, gain, level, p_value
+from rsft_bench.reports.formatting import NA, big, covers, gain, level, p_value, rate
+from rsft_bench.reports.gauges import ceiling, fixed_training
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.verdicts import place
 
@@ -31,6 +32,10 @@ def table_of(found: Analysis) -> TerminalTable:
     rows: list[tuple[str, ...]] = []
     for s in found.suites:
         cost = {c.variant: c for c in s.costs}
+        top = ceiling(s.info)
+        if top is not None:
+            blank = (NA,) * 4
+            rows.append((place(found, s), f"ceiling: {top[0]}", rate(top[1]), *blank))
         for item in s.levels:
             r = find(found.records, s.key, item.variant, s.comparator) if s.comparator else None
             c = cost.get(item.variant)
@@ -61,4 +66,4 @@ def _notes(found: Analysis) -> list[str]:
     if found.manifest.get("status") != "complete":
         words.append(f"This run is {found.manifest.get('status')}; verdicts may change.")
     words.append(f"[..] are 95 % intervals for {covers(len(found.manifest.get('seeds', [])))}.")
-    return words
+    return words + fixed_training(found.manifest)

@@ -69,15 +69,24 @@ def read_rows(path: Path, names: Mapping[str, str]) -> list[Row]:
 
     Raises:
         DataError: no such file, no row, or the first line that cannot be used.
+        ConfigError: a column that the mapping names and no row has.
     """
     rows: dict[str, Row] = {}
+    seen: set[str] = set()
     for where, record in read_objects(path, "suite jsonl"):
+        seen |= record.keys()
         row = _row(record, names, where)
         if row.example_id in rows:
             raise DataError(f"{where}: example_id {row.example_id!r} occurs twice")
         rows[row.example_id] = row
     if not rows:
         raise DataError(f"{path}: no rows; expected one JSON object a line")
+    for field, column in names.items():
+        if column != field and column not in seen:
+            raise ConfigError(
+                f"suite jsonl: columns maps {field} to {column!r}, which no row of {path} has; "
+                f"its columns: {', '.join(sorted(seen))}; name one of them or leave {field} out"
+            )
     return list(rows.values())
 
 

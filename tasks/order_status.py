@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from rsft_bench.tasks.authored.suite import AuthoredSuite
 
-ORDER_STATUS = AuthoredSuite(name="order_status", revision="1")
+ORDER_STATUS = AuthoredSuite(name="order_status", revision="2")

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from rsft_bench.tasks.authored.suite import AuthoredSuite
 
-RETURNS_REFUNDS = AuthoredSuite(name="returns_refunds", revision="1")
+RETURNS_REFUNDS = AuthoredSuite(name="returns_refunds", revision="2")

@@ -1,9 +1,9 @@
 """Suite ``sgd``: answers grounded in dialogue acts of the Schema-Guided Dialogue data.
 
 The data is read from a folder that the user names and is never shipped. Gold says whether an answer
-states every value of the system's acts and makes up no number, time or date. It says nothing about
-fluency, about True/False values (counted as unchecked), about values stated for the wrong slot, or
-about names that no act asked for.
+states every value of the system's acts in a sentence of its own and makes up no number, time, date
+or name. It says nothing about fluency, about True/False values (counted as unchecked) or about
+values stated for the wrong slot.
 """
 
 from __future__ import annotations
@@ -27,10 +27,16 @@ from rsft_bench.harness.types import (
     SuiteData,
 )
 from rsft_bench.tasks.sgd_format import dialogue_files, read_folder
+from rsft_bench.tasks.sgd_judge import judge_answer
 from rsft_bench.tasks.sgd_logs import DEFAULT_MIXTURE, draw_logs, mixture, spellings
 from rsft_bench.tasks.sgd_splits import Placed, place
-from rsft_bench.tasks.sgd_turns import MAX_PROMPT_CHARS, AskedTurn, Rivals, asked_turns, find_rivals
-from rsft_bench.tasks.sgd_values import claims, locate, tokens
+from rsft_bench.tasks.sgd_turns import (
+    MAX_PROMPT_CHARS,
+    AskedTurn,
+    asked_turns,
+    find_names,
+    find_rivals,
+)
 from rsft_bench.tasks.splitting import files_digest, spread
 
 # Prompts that a rerun by the engineer would redraw; the other splits are fixed.
@@ -50,8 +56,11 @@ OPTIONS = (
 )
 CODE = tuple(
     f"rsft_bench.tasks.{m}"
-    for m in ("sgd", "sgd_format", "sgd_logs", "sgd_splits", "sgd_turns", "sgd_values", "splitting")
-)
+    for m in (
+        *("sgd", "sgd_format", "sgd_judge", "sgd_logs", "sgd_splits", "sgd_turns"),
+        *("sgd_values", "splitting"),
+    )
+) + ("rsft_bench.harness.rewards.checks",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ class SGDSuite:
     """
 
     name: str = "sgd"
-    version: str = "1"
+    version: str = "2"
     licence: str = "CC-BY-SA-4.0"
     attribution: str = (
         "Schema-Guided Dialogue, Rastogi et al. 2020 (arXiv 1909.05855), "
@@ -95,11 +104,16 @@ class SGDSuite:
         turns = [
             t for d in corpus.dialogues for t in asked_turns(d, settings["history_turns"], skipped)
         ]
-        rivals = find_rivals(turns)
-        judged = {t.example_id: _judge(t.facts(rivals), t.answer) for t in turns}
+        rivals, names = find_rivals(turns), find_names(turns)
+        facts = {t.example_id: t.facts(rivals, names) for t in turns}
+        judged = {
+            t.example_id: judge_answer(facts[t.example_id], t.prompt, t.answer) for t in turns
+        }
         placed = place(turns)
         chosen = {s: _draw(placed, s, settings, seed) for s in SPLITS}
-        examples = tuple(_example(placed, t, s, rivals) for s in SPLITS for t in chosen[s])
+        examples = tuple(
+            _example(placed, t, s, facts[t.example_id]) for s in SPLITS for t in chosen[s]
+        )
         logs = _logs(chosen["train"], placed, settings, seed)
         report: dict[str, Json] = {
             "ceiling": {
@@ -115,41 +129,22 @@ class SGDSuite:
             "unchecked_values": sum(t.unchecked for t in turns),
             "mixture": dict(Counter(log.quality for log in logs)),
             "long_prompts": sum(len(e.prompt) > MAX_PROMPT_CHARS for e in examples),
+            "prompts_without_oldest_turns": sum(t.dropped > 0 for s in SPLITS for t in chosen[s]),
             "warnings": list(placed.warnings) + _shortfalls(chosen, settings),
             **_split_report(placed, chosen),
         }
         return SuiteData(examples, logs, report)
 
     def judge(self, example: Example, text: str) -> Judgement:
-        """Share of values stated, each made-up number, time or date counting as one missed.
+        """Share of values stated, each made-up number, time, date or name counting as one missed.
 
-        ``gold`` = stated / (required + made up); ``gold_pass`` where it is 1. Parts: ``facts``
-        (share stated), ``missing`` (1 - facts), ``invented`` (share of the answer's numbers, times
-        and dates found in no record, act or earlier turn), ``harm_forbidden`` (1 if any is),
+        ``gold`` = stated / (required + made up), halved for a bare list of values, 0 for a copy of
+        the prompt's form; ``gold_pass`` where it is 1. Parts: ``facts`` (share stated), ``missing``
+        (1 - facts), ``invented`` (share of the answer's numbers, times, dates and unknown names
+        found in no record, act or earlier turn), ``harm_forbidden`` (1 if any is),
         ``requests_asked`` (a question mark where the acts ask for something, else NaN).
         """
-        return _judge(example.facts, text)
-
-
-def _judge(facts: Mapping[str, Json], text: str) -> Judgement:
-    read = tokens(text)
-    wanted = [tuple(tuple(f) for f in v["forms"]) for v in facts["values"]]
-    rivals = [tuple(tuple(f) for f in v["rivals"]) for v in facts["values"]]
-    stated, used = locate(read, wanted, rivals)
-    found = claims(read)
-    seen = set(facts["known"])
-    invented = sum(i not in used and seen.isdisjoint(t.readings) for i, t in found)
-    share = sum(stated) / len(stated)
-    gold = sum(stated) / (len(stated) + invented)
-    asked = float("?" in text) if facts["asks"] else float("nan")
-    parts = {
-        "facts": share,
-        "missing": 1.0 - share,
-        "invented": invented / len(found) if found else 0.0,
-        "harm_forbidden": float(invented > 0),
-        "requests_asked": asked,
-    }
-    return Judgement(gold, gold == 1.0, parts)
+        return judge_answer(example.facts, example.prompt, text)
 
 
 def _settings(options: Mapping[str, Json]) -> dict[str, Json]:
@@ -185,13 +180,13 @@ def _draw(placed: Placed, split: Split, settings: Mapping[str, Json], seed: int)
     )
 
 
-def _example(placed: Placed, turn: AskedTurn, split: Split, rivals: Rivals) -> Example:
+def _example(placed: Placed, turn: AskedTurn, split: Split, facts: Mapping[str, Json]) -> Example:
     return Example(
         example_id=turn.example_id,
         split=split,
         prompt=turn.prompt,
         references=(turn.answer,),
-        facts=turn.facts(rivals),
+        facts=facts,
         cluster=placed.cluster(turn),
         stratum=turn.stratum,
     )

@@ -39,11 +39,14 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a turn does for one service. ``results`` is empty where no call was made."""
+    """What a turn does for one service. ``results`` is empty where a call found nothing.
+
+    ``call`` is None where none was made.
+    """
 
     service: str
     actions: tuple[Action, ...]
-    call: Mapping[str, str]
+    call: Mapping[str, str] | None
     results: tuple[Mapping[str, str], ...]
 
 
@@ -155,7 +158,7 @@ def _frame(record: Json, where: str) -> Frame:
     service = _get(record, "service", str, where)
     where = f"{where} frame {service}"
     actions = tuple(_action(a, where) for a in _get(record, "actions", list, where))
-    call: Mapping[str, str] = {}
+    call: Mapping[str, str] | None = None
     if "service_call" in record:
         body = _get(record, "service_call", dict, where)
         call = _texts(_get(body, "parameters", dict, where), where)

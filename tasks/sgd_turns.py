@@ -32,14 +32,16 @@ class Value:
 
 
 Rivals: TypeAlias = Mapping[Value, tuple[Form, ...]]
+Names: TypeAlias = Mapping[str, Mapping[str, Form]]
 
 
 @dataclass(frozen=True, slots=True)
 class AskedTurn:
     """One SYSTEM turn with checkable values.
 
-    ``known`` holds every number, time and date that was seen before this turn's answer: in earlier
-    utterances, service calls, their results, and this turn's acts.
+    ``known`` holds the readings of every number, time, date and word that was seen before this
+    turn's answer: in earlier utterances, service calls, their results, and this turn's acts.
+    ``dropped`` counts the turns of the history asked for that did not fit the prompt.
     """
 
     example_id: str
@@ -54,9 +56,15 @@ class AskedTurn:
     asks: bool
     unchecked: int
     known: frozenset[str]
+    dropped: int
 
-    def facts(self, rivals: Rivals) -> dict[str, Json]:
-        """What the judge reads, as JSON."""
+    def facts(self, rivals: Rivals, names: Names) -> dict[str, Json]:
+        """What the judge reads, as JSON.
+
+        ``others`` are names the corpus has for this turn's slots, of which some word was not seen.
+        """
+        slots = {v.slot for v in self.values}
+        others = {n for s in slots for n, f in names[s].items() if not self.known.issuperset(f)}
         return {
             "values": [
                 {
@@ -70,7 +78,9 @@ class AskedTurn:
             "acts": self.acts,
             "asks": self.asks,
             "unchecked": self.unchecked,
-            "known": sorted(self.known),
+            "known": sorted(r for r in self.known if ":" in r),
+            "words": sorted(r for r in self.known if ":" not in r),
+            "others": sorted(others),
         }
 
 
@@ -96,6 +106,20 @@ def find_rivals(turns: Iterable[AskedTurn]) -> Rivals:
     }
 
 
+def find_names(turns: Iterable[AskedTurn]) -> Names:
+    """By slot, spelling -> form of its values that are words alone.
+
+    Numbers, times and dates are no names: any of them counts as a claim.
+    """
+    found: dict[str, dict[str, Form]] = {}
+    for value in (v for t in turns for v in t.values):
+        words = form(value.text)
+        named = found.setdefault(value.slot, {})
+        if words and not any(":" in reading for reading in words):
+            named[value.text] = words
+    return found
+
+
 def _inside(short: Form, long: Form) -> bool:
     return any(long[i : i + len(short)] == short for i in range(len(long) - len(short) + 1))
 
@@ -106,7 +130,8 @@ def asked_turns(dialogue: Dialogue, history_turns: int, skipped: Counter[str]) -
     seen: set[str] = set()
     results: dict[str, tuple[Mapping[str, str], ...]] = {}
     for index, turn in enumerate(dialogue.turns):
-        results |= {f.service: f.results for f in turn.frames if f.results}
+        # A call replaces what an earlier one found, also where it finds nothing.
+        results |= {f.service: f.results for f in turn.frames if f.call is not None or f.results}
         before = frozenset(seen) | known(_frame_texts(turn.frames))
         reason = _reason(dialogue.turns, index)
         if reason is None:
@@ -145,34 +170,41 @@ def _asked(
     ]
     checked = tuple(v for v in values if v.forms)
     acts = _acts_text(turn.frames)
+    record = _record(turn.frames, results)
     history = dialogue.turns[max(0, index - 1 - history_turns) : index - 1]
+    prompt, dropped = _prompt(history, dialogue.turns[index - 1], record, acts)
     return AskedTurn(
         example_id=f"sgd-{dialogue.side}-{dialogue.dialogue_id}-{index:02d}",
         dialogue_id=dialogue.dialogue_id,
         side=dialogue.side,
         services=dialogue.services,
         stratum="+".join(sorted({a.act.lower() for a in _valued(turn.frames)})),
-        prompt=_prompt(history, dialogue.turns[index - 1], _record(turn.frames, results), acts),
+        prompt=prompt,
         answer=turn.utterance,
         values=checked,
         acts=acts,
         asks=any(a.act == "REQUEST" for f in turn.frames for a in f.actions),
         unchecked=len(values) - len(checked),
         known=before,
+        dropped=dropped,
     )
 
 
-def _prompt(history: Sequence[Turn], question: Turn, record: str, acts: str) -> str:
-    """The prompt with as many of the last turns as fit in ``MAX_PROMPT_CHARS``."""
+def _prompt(history: Sequence[Turn], question: Turn, record: str, acts: str) -> tuple[str, int]:
+    """The prompt with the last turns that fit in ``MAX_PROMPT_CHARS``, and how many did not."""
     tail = [f"Record: {record}", f"Acts: {acts}", f"Customer: {question.utterance}", "Agent:"]
     lines = [f"{'Customer' if t.speaker == 'USER' else 'Agent'}: {t.utterance}" for t in history]
     while lines and len("\n".join([POLICY, *lines, *tail])) > MAX_PROMPT_CHARS:
         del lines[0]
-    return "\n".join([POLICY, *lines, *tail])
+    return "\n".join([POLICY, *lines, *tail]), len(history) - len(lines)
 
 
 def _record(frames: Sequence[Frame], results: Mapping[str, tuple[Mapping[str, str], ...]]) -> str:
-    """Slots of the result that the acts speak of: theirs first, then others while there is room."""
+    """Slots of the result that the acts speak of: theirs first, then others while there is room.
+
+    The record of the turn's own call where it makes one, else of the service's last call.
+    """
+    made = any(f.service in results for f in frames)
     for frame in frames:
         wanted = {a.slot: set(a.canonical) for a in frame.actions if a.act in VALUE_ACTS}
         rows = results.get(frame.service, ())
@@ -181,7 +213,7 @@ def _record(frames: Sequence[Frame], results: Mapping[str, tuple[Mapping[str, st
             row = max(rows, key=lambda r: sum(r.get(s) in v for s, v in wanted.items()))
             slots = [s for s in wanted if s in row] + [s for s in row if s not in wanted]
             return _capped([f"{s.replace('_', ' ')}: {row[s]}" for s in slots])
-    return "none found"
+    return "none found" if made else "no call made"
 
 
 def _capped(fields: Sequence[str]) -> str:
@@ -218,6 +250,6 @@ def _frame_texts(frames: Iterable[Frame]) -> list[str]:
     for frame in frames:
         for action in frame.actions:
             texts.update(dict.fromkeys((*action.values, *action.canonical)))
-        for row in (frame.call, *frame.results):
+        for row in (frame.call or {}, *frame.results):
             texts.update(dict.fromkeys(row.values()))
     return list(texts)

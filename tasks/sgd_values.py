@@ -18,12 +18,12 @@ from typing import NamedTuple
 # Every relative date of upstream ("today", "next Monday") is resolved against this day.
 REFERENCE_DATE = date(2019, 3, 1)
 
-_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september",
+MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september",
            "october", "november", "december")  # fmt: skip
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
           "eleven", "twelve")  # fmt: skip
-_MONTH_RE = "|".join(f"{m[:3]}(?:{m[3:]})?" for m in _MONTHS)
+_MONTH_RE = "|".join(f"{m[:3]}(?:{m[3:]})?" for m in MONTHS)
 _PATTERN = re.compile(
     rf"""
     (?P<iso>\b\d{{4}}-\d{{2}}-\d{{2}}\b)
@@ -97,19 +97,20 @@ def locate(
     text: Sequence[Token],
     wanted: Sequence[Sequence[Form]],
     rivals: Sequence[Sequence[Form]] = (),
+    barred: frozenset[int] = frozenset(),
 ) -> tuple[list[bool], frozenset[int]]:
     """Which wanted values a text states, each mention counting for one value only.
 
     Longer values are placed first, so that the 1 of "1 Hotel Central Park" does not also state a
     number of rooms. ``rivals`` (one list a wanted value, or none at all) are other values that
-    contain the wanted one: "Premium Economy" does not state "Economy". Returns a flag per wanted
-    value and the token positions that were used.
+    contain the wanted one: "Premium Economy" does not state "Economy". ``barred`` positions state
+    nothing. Returns a flag per wanted value and the token positions that were used.
     """
     used: set[int] = set()
     stated = [False] * len(wanted)
     order = sorted(range(len(wanted)), key=lambda i: -max((len(f) for f in wanted[i]), default=0))
     for i in order:
-        taken = set(used)
+        taken = used | barred
         for rival in rivals[i] if rivals else ():
             while (span := _find(text, rival, taken)) is not None:
                 taken.update(span)
@@ -127,8 +128,8 @@ def claims(text: Sequence[Token]) -> list[tuple[int, Token]]:
 
 
 def known(texts: Iterable[str]) -> frozenset[str]:
-    """All readings of numbers, times and dates that occur in some texts."""
-    return frozenset(r for text in texts for t in tokens(text) for r in t.readings if ":" in r)
+    """All readings of the numbers, times, dates (``kind:value``) and words of some texts."""
+    return frozenset(r for text in texts for t in tokens(text) for r in t.readings)
 
 
 def _find(text: Sequence[Token], wanted: Form, used: set[int]) -> range | None:
@@ -160,7 +161,7 @@ def _bare(match: re.Match[str]) -> Token:
 
 
 def _date(month: str, day: str) -> Token:
-    index = next(i for i, m in enumerate(_MONTHS, 1) if m.startswith(month[:3]))
+    index = next(i for i, m in enumerate(MONTHS, 1) if m.startswith(month[:3]))
     return Token((f"d:{index:02d}-{int(day):02d}",), True)
 
 

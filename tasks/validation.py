@@ -23,6 +23,9 @@ ASSUMED_SD = 0.2
 """SD over clusters of the mean paired difference of gold_pass that ``mde`` assumes; a family of
 five prompts at four draws with ICC .1 to .3 has .15 to .25."""
 MAX_JUDGED = 400
+MAX_FLOOR = 0.2
+"""Largest share of the ceiling's gold_pass that a trivial answer may reach; above it, the gold can
+be had without solving the task and carries no conclusion."""
 CONSTANTS = 40
 CONSTANT_EXAMPLES = 120
 
@@ -36,11 +39,13 @@ class ValidationReport:
     ``ceiling`` and each floor hold mean ``gold`` and ``gold_pass`` over ``select`` and ``confirm``
     (at most ``MAX_JUDGED`` examples, evenly spaced), None where the suite has no gold. Floors:
     ``empty``, ``yes``, ``longest`` (the longest reference as everybody's answer), ``copy`` (the
-    prompt itself), ``record`` (its record line alone), ``majority`` (the best single constant among
-    ``CONSTANTS`` references). Jaccards are None where questions cannot be delexicalised. ``mde`` is
-    the gold_pass difference found 80 times in 100 on ``confirm`` at two-sided 5 %, prompts only:
-    (t_.975 + t_.80) ASSUMED_SD / sqrt(clusters); None below ``MIN_CLUSTERS`` clusters. Several
-    seeds add their own variance, which this number leaves out.
+    prompt itself), ``record`` and ``acts`` (that line alone; no acts, no such floor), ``policy``
+    (the policy's own sentence), ``dump`` ("Sorry." and all values of the record), ``dump_policy``
+    (both), ``majority`` (the best single constant among ``CONSTANTS`` references). Jaccards are
+    None where questions cannot be delexicalised. ``mde`` is the gold_pass difference found 80 times
+    in 100 on ``confirm`` at two-sided 5 %, prompts only: (t_.975 + t_.80) ASSUMED_SD /
+    sqrt(clusters); None below ``MIN_CLUSTERS`` clusters. Several seeds add their own variance,
+    which this number leaves out.
     """
 
     name: str
@@ -134,9 +139,30 @@ def _ceiling(suite: Suite, tested: Sequence[Example]) -> dict[str, float | None]
     return _scores(suite, ((e, text) for e in tested for text in e.references))
 
 
-def _record_line(prompt: str) -> str:
-    lines = [line for line in prompt.splitlines() if line.startswith("Record:")]
-    return lines[-1].removeprefix("Record:").strip() if lines else prompt
+def _line(prompt: str, label: str) -> str:
+    """Text of the prompt's last line with this label; empty where there is none."""
+    found = [line for line in prompt.splitlines() if line.startswith(f"{label}:")]
+    return found[-1].partition(":")[2].strip() if found else ""
+
+
+def _dump(prompt: str) -> str:
+    """An apology and every value of the record without its label: true of every prompt."""
+    fields = _line(prompt, "Record").split("; ")
+    return f"Sorry. {'. '.join(f.rpartition(': ')[2] for f in fields)}."
+
+
+def _trivial(prompt: str) -> dict[str, str]:
+    """Answers made of the prompt alone, by name of their floor."""
+    policy, dump = _line(prompt, "Policy"), _dump(prompt)
+    acts = _line(prompt, "Acts")
+    return {
+        "copy": prompt,
+        "record": _line(prompt, "Record") or prompt,
+        "dump": dump,
+        "policy": policy,
+        "dump_policy": f"{dump} {policy}",
+        **({"acts": acts} if acts else {}),
+    }
 
 
 def _floors(suite: Suite, tested: Sequence[Example]) -> dict[str, dict[str, float | None]]:
@@ -146,9 +172,10 @@ def _floors(suite: Suite, tested: Sequence[Example]) -> dict[str, dict[str, floa
         "empty": _scores(suite, ((e, "") for e in tested)),
         "yes": _scores(suite, ((e, "Yes.") for e in tested)),
         "longest": _scores(suite, ((e, longest) for e in tested)),
-        "copy": _scores(suite, ((e, e.prompt) for e in tested)),
-        "record": _scores(suite, ((e, _record_line(e.prompt)) for e in tested)),
     }
+    copied = [(e, _trivial(e.prompt)) for e in tested]
+    for name in dict.fromkeys(n for _, texts in copied for n in texts):
+        floors[name] = _scores(suite, ((e, texts.get(name, "")) for e, texts in copied))
     few = _spaced(tested, CONSTANT_EXAMPLES)
     step = max(1, len(references) // CONSTANTS)
     best = max(
@@ -203,7 +230,13 @@ def _reasons(
         warnings.append("no gold: answers can be compared but not judged")
         return fatal, warnings
     for name, floor in floors.items():
-        if (floor["gold"] or 0.0) > 0.5 * top:
+        passed, most = floor["gold_pass"] or 0.0, MAX_FLOOR * (ceiling["gold_pass"] or 0.0)
+        if passed > most:
+            fatal.append(
+                f"the trivial answer {name!r} passes at {passed:.3f}, ceiling "
+                f"{ceiling['gold_pass']:.3f}; at most {most:.3f} is allowed: tighten the checks"
+            )
+        elif (floor["gold"] or 0.0) > 0.5 * top:
             warnings.append(f"the trivial answer {name!r} reaches half of the ceiling's gold")
     return fatal, warnings
 

@@ -78,6 +78,11 @@ def _date_key(match: re.Match[str]) -> str:
     return f"{_MONTH_NUMBER[name[:3]]:02d}-{int(day):02d}"
 
 
+def dated(text: str) -> list[tuple[str, int]]:
+    """Dates of the text as ``"MM-DD"`` with their offsets in its lower-case form, in order."""
+    return [(_date_key(m), m.start()) for m in _DATE.finditer(text.lower())]
+
+
 def claims(text: str) -> Claims:
     """Everything checkable that ``text`` states. Never raises; an empty text states nothing."""
     low = text.lower()

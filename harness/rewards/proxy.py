@@ -7,7 +7,7 @@ sigmoid on the last fifth (Platt 1999). With all labels alike, or too few, the s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -110,7 +110,7 @@ def fit_proxy(
         raise ValueError("fit_proxy needs equally many, and at least one, of each argument")
     data = _Labelled(list(prompts), list(texts), np.asarray(labels, dtype=bool))
     units = list(clusters) if len(set(clusters)) > 1 else list(prompts)
-    held = _held_out(units, seed)
+    held = _held_out(units, data.truth, seed)
     notes = [] if len(set(clusters)) > 1 else ["one cluster: held out by prompt"]
     known = _known_values(prompts)
     train, rest = data.where(~held), data.where(held)
@@ -124,16 +124,38 @@ def fit_proxy(
     return model, _report(model, data, rest, iterations, notes)
 
 
-def _held_out(units: Sequence[str], seed: int) -> BoolArray:
-    """Whole units in keyed order until a fifth of the rows is reached, never all of them."""
+def _held_out(units: Sequence[str], truth: BoolArray, seed: int) -> BoolArray:
+    """Whole units in keyed order until a fifth of the rows and both classes are reached.
+
+    A unit whose leaving would take a class from the rest stays, so that both sides have both
+    classes wherever the units allow it; where they do not, a fifth by size alone.
+    """
     order = sorted(set(units), key=lambda unit: (keyed_unit("proxy-held-out", seed, unit), unit))
     sizes = Counter(units)
+    positives = Counter(unit for unit, good in zip(units, truth, strict=True) if good)
+    total, all_positive = len(units), int(truth.sum())
+    n = good = 0
+    taken: set[str] = set()
+    for unit in order:
+        if n >= HELD_OUT * total and 0 < good < n:
+            break
+        left, left_good = total - n - sizes[unit], all_positive - good - positives[unit]
+        if 0 < left_good < left:
+            taken.add(unit)
+            n, good = n + sizes[unit], good + positives[unit]
+    if not 0 < good < n:
+        taken = _by_size(order, sizes, total)
+    return np.array([unit in taken for unit in units], dtype=bool)
+
+
+def _by_size(order: Sequence[str], sizes: Mapping[str, int], total: int) -> set[str]:
+    """Units in order until a fifth of ``total`` rows is reached, never all of them."""
     taken: set[str] = set()
     for unit in order[:-1]:
-        if sum(sizes[t] for t in taken) >= HELD_OUT * len(units):
+        if sum(sizes[t] for t in taken) >= HELD_OUT * total:
             break
         taken.add(unit)
-    return np.array([unit in taken for unit in units], dtype=bool)
+    return taken
 
 
 def _known_values(prompts: Sequence[str]) -> KnownValues:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 
 from rsft_bench.harness.stages import Outcome, Work
@@ -13,26 +14,29 @@ from rsft_bench.harness.types import Completion, Sampling
 def run(work: Work) -> Outcome:
     """params: prompts [[example_id, prompt]], draws [start, stop], sampling, seed, purpose.
 
-    Input: policy. File: rows.jsonl, one Completion a row in (prompt, draw) order.
+    Input: policy. Files: rows.jsonl, one Completion a row in (prompt, draw) order; cut.json, ids of
+    the examples whose prompt lost turns or tokens to fit the policy's context.
     """
     params = work.params
     prompts = [(example_id, prompt) for example_id, prompt in params["prompts"]]
     draws = range(*params["draws"])
     sampling = Sampling(**params["sampling"])
     artifact = work.inputs["policy"][0]
+    cut: list[str] = []
     policy = sampler(artifact, work.catalog)
     if policy is not None:
         answered = policy.sample(prompts, draws, sampling, params["seed"], params["purpose"])
         rows, flops = list(answered), 0.0
     else:
-        rows, flops = _draw(work, prompts, draws, sampling)
+        rows, flops, cut = _draw(work, prompts, draws, sampling)
+    (work.out / "cut.json").write_text(json.dumps(cut))
     write_rows(work.out / "rows.jsonl", [asdict(row) for row in rows])
     return Outcome(tokens=sum(row.tokens_out for row in rows), flops=flops)
 
 
 def _draw(
     work: Work, prompts: list[tuple[str, str]], draws: range, sampling: Sampling
-) -> tuple[list[Completion], float]:
+) -> tuple[list[Completion], float, list[str]]:
     from rsft_bench.harness.metering.formulas import sample_flops
     from rsft_bench.harness.sampling import sample
     from rsft_bench.harness.worker import language_model
@@ -46,4 +50,4 @@ def _draw(
         [row.tokens_out for row in rows],
         shared_by=len(draws),
     )
-    return rows, flops
+    return rows, flops, [name for name, prompt in prompts if lm.encode(prompt).truncated]

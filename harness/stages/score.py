@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from dataclasses import replace
 
 from rsft_bench.harness.policies.shape import answer_tokens
 from rsft_bench.harness.stages import Outcome, Work, read_all
 from rsft_bench.harness.stages.base import scorer, weights_folder
 from rsft_bench.harness.stages.data import read_examples
 from rsft_bench.harness.store import write_rows
-from rsft_bench.harness.types import Json
+from rsft_bench.harness.types import Json, Judgement
 
 
 def text_id(text: str) -> str:
     """Identity of an answer's text: equal texts share it. 16 hex digits."""
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def counted(verdict: Judgement, finish_reason: str) -> Judgement:
+    """The verdict as it counts: an answer cut off at the token limit scores 0 whatever it says.
+
+    Source: protocol.md section 1. Gold stays NaN where the example has none; ``parts`` describe
+    the text that was there. ``finish_reason`` keeps the count.
+    """
+    if finish_reason != "length" or math.isnan(verdict.gold):
+        return verdict
+    return replace(verdict, gold=0.0, gold_pass=False)
 
 
 def run(work: Work) -> Outcome:
@@ -23,7 +36,7 @@ def run(work: Work) -> Outcome:
     ``tokenizer`` (none or one) is a fitted policy that counts the tokens of rows which carry no
     count, those of a trainset.
     File: rows.jsonl in the order of the samples: example_id, draw, text_id, proxy (NaN without
-    one), gold, gold_pass, parts.
+    one), gold, gold_pass, parts. Answers of D have no finish reason: a person ended them.
     """
     suite = work.catalog.suite(work.params["suite"])
     examples = {e.example_id: e for e in read_examples(work.inputs["data"][0])}
@@ -41,7 +54,7 @@ def run(work: Work) -> Outcome:
         at = (row["example_id"], row["text"])
         if at not in judged:
             judged[at] = suite.judge(examples[row["example_id"]], row["text"])
-        verdict = judged[at]
+        verdict = counted(judged[at], row.get("finish_reason", "stop"))
         rows.append(
             {
                 "example_id": row["example_id"],

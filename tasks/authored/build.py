@@ -67,6 +67,7 @@ def _example(bank: Bank, family: Family, index: int, seed: int) -> tuple[Example
         "decision": outcome.decision,
         "need": required(outcome, values),
         "ask": outcome.ask or (values["ask"] if outcome.decision == "ask" else ""),
+        "topic": topic,
         "stems": list(bank.topics[topic].stems) if topic else [],
         "apology": outcome.apology,
         "no_record": outcome.no_record,

@@ -1,8 +1,9 @@
 """Gold of the authored suites: hard checks by code, and graded parts.
 
-``gold_pass`` holds when every required fact is stated, the decision is right, missing information
-is asked for where it is missing, the tone is fit, nothing is invented or over-promised, and the
-text is an answer (no prompt labels, no copied record, at most ``MAX_WORDS`` words).
+``gold_pass`` holds when every required fact is stated in its own role (``stated``), the decision is
+right and uncontradicted, missing information is asked for where it is missing, the tone is fit,
+nothing is invented, disclosed or over-promised, and the text is an answer of its own (no prompt
+labels, no copied record or policy, see ``conduct``; at most ``MAX_WORDS`` words).
 
 ``gold`` = mean of the content parts (facts where any are required, decision) x mean of the style
 parts (tone, brevity), and 0 where something is invented, forbidden or over-promised. The product,
@@ -19,6 +20,8 @@ from math import nan
 from rsft_bench.harness.rewards import checks
 from rsft_bench.harness.rewards.claims import Claims, claims, invented
 from rsft_bench.harness.types import Example, Json, Judgement
+from rsft_bench.tasks.authored import conduct
+from rsft_bench.tasks.authored.stated import stated as share_stated
 
 MAX_WORDS = 60
 BRIEF_WORDS = 40
@@ -35,27 +38,10 @@ PARTS = (
 
 
 @lru_cache(maxsize=8192)
-def _known(prompt: str) -> tuple[Claims, str]:
-    """Claims of the prompt, and its policy and record in lower case."""
-    return claims(prompt), prompt.split("\nCustomer:", 1)[0].lower()
-
-
-def _facts(need: list[list[str]], text: str, said: Claims) -> float:
-    """Share of required facts stated; NaN where none is required."""
-    if not need:
-        return nan
-    found = 0
-    low = text.lower()
-    for kind, value in need:
-        if kind == "date":
-            found += value in said.dates
-        elif kind == "number":
-            found += value in said.numbers or value in said.spelled
-        elif kind == "stem":
-            found += any(word.startswith(value) for word in said.words)
-        else:
-            found += checks.says(low, value)
-    return found / len(need)
+def _known(prompt: str) -> tuple[Claims, Claims, str]:
+    """Claims of the prompt and of its record, and its policy and record in lower case."""
+    rules = prompt.split("\nCustomer:", 1)[0].lower()
+    return claims(prompt), claims(rules.partition("\nrecord:")[2]), rules
 
 
 def _decision(facts: dict[str, Json], text: str, stated: float) -> tuple[float, float, float]:
@@ -63,13 +49,15 @@ def _decision(facts: dict[str, Json], text: str, stated: float) -> tuple[float, 
     expected: str = facts["decision"]
     stems = tuple(facts["stems"])
     if expected == "state":
-        denied = checks.denies_record(text)
+        denied = checks.denies_record(text) or conduct.contradicts(facts, text)
         return float(stated > 0 and not denied), nan, float(denied)
     if expected == "ask":
         asked = checks.asks_for(text, facts["ask"])
         granted = bool(stems) and not asked and checks.decision(text, stems) == "affirm"
         return float(asked), float(asked), float(granted) if stems else nan
     made = checks.decision(text, stems)
+    if made == expected and conduct.contradicts(facts, text):
+        made = "mixed"
     if facts["ask"] and checks.asks_for(text, facts["ask"]):
         return 0.0, nan, 1.0
     opposite = "decline" if expected == "affirm" else "affirm"
@@ -106,9 +94,9 @@ def judge_answer(example: Example, text: str, places: frozenset[str]) -> Judgeme
     if not text.strip():
         return Judgement(0.0, False, _blank(example.facts))
     facts = dict(example.facts)
-    known, rules = _known(example.prompt)
+    known, record, rules = _known(example.prompt)
     said = claims(text)
-    stated = _facts(facts["need"], text, said)
+    stated = share_stated(facts["need"], text, facts["stems"], record)
     decided, asks, harm_wrong = _decision(facts, text, stated)
     tone = 0.0 if checks.is_rude(text) else 1.0
     if tone and facts["apology"] and not checks.apologises(text):
@@ -119,9 +107,10 @@ def judge_answer(example: Example, text: str, places: frozenset[str]) -> Judgeme
         facts["no_record"] and checks.claims_status(text)
     )
     forbidden = forbidden or (example.stratum == "forbidden" and harm_wrong == 1.0)
+    forbidden = forbidden or conduct.discloses(facts["topic"], example.prompt, text)
     promise = checks.overpromises(text, rules)
     clean = 0.0 if forbidden or promise else 1.0
-    repeated = checks.repeats_prompt(text)
+    repeated = checks.repeats_prompt(text) or conduct.copies(example.prompt, text, facts["need"])
     content = decided if stated != stated else (stated + decided) / 2  # NaN: no fact required
     style = 0.0 if repeated else clean * (tone + brevity) / 2
     passed = content == 1.0 and tone == 1.0 and clean == 1.0

@@ -24,7 +24,17 @@ from rsft_bench.tasks.authored.options import OPTIONS, read_options
 
 _ENGINE = tuple(
     f"rsft_bench.tasks.authored.{module}"
-    for module in ("bank", "build", "grammar", "judge", "options", "suite", "values")
+    for module in (
+        "bank",
+        "build",
+        "conduct",
+        "grammar",
+        "judge",
+        "options",
+        "stated",
+        "suite",
+        "values",
+    )  # fmt: skip
 )
 _CHECKS = ("rsft_bench.harness.rewards.checks", "rsft_bench.harness.rewards.claims")
 

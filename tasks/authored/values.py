@@ -12,6 +12,7 @@ from rsft_bench.harness.types import Split
 from rsft_bench.tasks.authored.bank import Bank, Family, Outcome, Stratum
 
 DATES = frozenset(("expected", "due", "newdate", "approved", "xdate"))
+DATE_ROLES = {"newdate": "newdate", "approved": "start"}
 NUMBERS = frozenset(("order", "n", "amount", "total", "days", "hours"))
 ENTITIES = ("item", "carrier", "city", "name", "method", "offer")
 _FIRST_DAY = date(2023, 1, 8)
@@ -101,14 +102,13 @@ def _draw_status(
     values: dict[str, str],
     rng: np.random.Generator,
 ) -> None:
+    """A state where the record shows one: a writer that names a hidden one has no value for it."""
     if family.rule == "status":
         values["status"] = pick(
             family.allowed if outcome.decision == "affirm" else family.refused, rng
         )
     elif stratum.status:
         values["status"] = pick(stratum.status, rng)
-    else:
-        values["status"] = "open"
 
 
 def record_slots(stratum: Stratum, family: Family) -> tuple[str, ...]:
@@ -118,18 +118,20 @@ def record_slots(stratum: Stratum, family: Family) -> tuple[str, ...]:
 
 
 def required(outcome: Outcome, values: Mapping[str, str]) -> list[list[str]]:
-    """Facts a right answer states, as ``[kind, normal form]``; kinds date, number, term, stem."""
+    """Facts a right answer states, as ``[kind, normal form]``; kinds as in ``stated.stated``."""
     out: list[list[str]] = []
     for slot in outcome.need:
         value = values[slot]
         if slot in DATES:
-            out.append(["date", str(normal_date(value))])
+            out.append([DATE_ROLES.get(slot, "date"), str(normal_date(value))])
         elif slot in NUMBERS:
-            out.append(["number", normal_number(value.lstrip("$"))])
+            kind = "limit" if slot == "n" else "number"
+            out.append([kind, normal_number(value.lstrip("$"))])
         elif slot == "remedy":
             out.append(["stem", {"replacement": "replac"}.get(value, value)])
         else:
-            out.append(["term", value.removeprefix("a ").removeprefix("an ").lower()])
+            kind = "state" if slot == "status" else "term"
+            out.append([kind, value.removeprefix("a ").removeprefix("an ").lower()])
     return out
 
 

@@ -106,7 +106,7 @@ def test_sections_and_twenty_examples(written: tuple[list[Path], float]) -> None
         "Against a lower temperature",
         "Break-even between RSFT and best-of-n",
         "What RSFT accepted",
-        "Headroom and proxy",
+        "The proxy reward",
         "Harm, each kind apart",
         "Built-in A/A check",
         "Cost by stage",

@@ -132,6 +132,8 @@ def test_one_pool_paid_once_and_shared(done: Path) -> None:
     import json
 
     manifest = json.loads((done / "manifest.json").read_text())
+    cut = [entry["report"]["prompts_cut_to_context"] for entry in manifest["suites"]]
+    assert cut == [{"causal_lm": 0}]
     for stage, total in manifest["totals"].items():
         assert cells[f"{stage}_spent_flops"].sum() == pytest.approx(total["flops"])
         assert cells[f"{stage}_spent_wall_s"].sum() == pytest.approx(total["wall_s"])

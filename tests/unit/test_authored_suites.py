@@ -219,7 +219,7 @@ def _example(suite: AuthoredSuite, outcome: str) -> Example:
 
 
 def test_hand_written_answers_that_share_no_template() -> None:
-    e = _example(ORDER_STATUS, "cancel_yes")
+    e = _example(ORDER_STATUS, "cancel_yes_status")
     number = dict((kind, value) for kind, value in e.facts["need"])["number"]
     good = f"All right, I've cancelled purchase #{number}; nothing more to do on your side."
     assert ORDER_STATUS.judge(e, good).gold_pass
@@ -305,7 +305,7 @@ def test_grammar() -> None:
 
 @ANY_SUITE
 def test_version_follows_the_data_and_code_lists_real_modules(suite: AuthoredSuite) -> None:
-    assert suite.version == f"1+{load_bank(suite.name).digest}"
+    assert suite.version == f"2+{load_bank(suite.name).digest}"
     for module in suite.code:
         __import__(module)
         assert module in sys.modules
@@ -337,3 +337,15 @@ def test_extra_prompts_go_on_where_those_of_d_end(suite: AuthoredSuite) -> None:
     assert {e.example_id for e in extra} <= {e.example_id for e in larger.examples}
     with pytest.raises(ConfigError, match="extra_prompts is -1"):
         suite.load({"extra_prompts": -1}, 3)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_references_state_nothing_that_the_record_hides(seed: int) -> None:
+    """An hours rule hides the status; its right answers used to say "still open"."""
+    bank = load_bank(ORDER_STATUS.name)
+    ruled = {f.family_id: f for fs in bank.families.values() for f in fs if f.rule}
+    states = {s for f in ruled.values() for s in (*f.allowed, *f.refused)} | {"open"}
+    for e in _data(ORDER_STATUS, seed).examples:
+        named = [s for s in states for t in e.references if f"still {s}," in t]
+        if e.cluster in ruled and named:
+            assert f"status: {named[0]}" in e.prompt, (e.prompt, e.references)

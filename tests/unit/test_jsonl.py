@@ -210,3 +210,13 @@ def test_train_prompts_without_answers_are_extra_prompts(tmp_path: Path) -> None
     assert any("asks for 4 more" in w for w in most.report["warnings"])
     # Prompts without answers elsewhere are answered as before.
     assert {e.example_id for e in plain.examples} <= {e.example_id for e in more.examples}
+
+
+@pytest.mark.parametrize("field", ["cluster", "answers", "facts", "label", "stratum", "split"])
+def test_a_mapped_column_that_no_row_has_is_refused(tmp_path: Path, field: str) -> None:
+    path = write(tmp_path / "a.jsonl", rows())
+    with pytest.raises(ConfigError, match=f"maps {field} to 'topik', which no row") as caught:
+        load(path, columns={field: "topik"})
+    assert "its columns: answers, facts, prompt" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert load(path).examples  # a field left out may be absent

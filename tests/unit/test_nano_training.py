@@ -21,16 +21,20 @@ from rsft_bench.harness.policies.nano_training.overlap import (
     Corpus,
     Overlap,
     grams,
+    lines,
     masked,
     overlap,
     pretraining,
+    shingles,
 )
 from rsft_bench.harness.policies.nano_training.text import (
     DRILL_SHARE,
     GOODS,
     WRITERS,
     document,
+    group,
     probe,
+    trained_on,
 )
 from rsft_bench.harness.policies.nano_training.tokenizer import END, train_tokenizer, wrap
 
@@ -249,11 +253,20 @@ def test_card_tells_both_phases() -> None:
     assert "stopped early at step 300" in early
 
 
-def test_overlap_looks_at_both_phases() -> None:
-    corpus = pretraining(8, documents=40)
-    for phase, share in DRILL_SHARE.items():
-        texts = [document(8, phase, i, share).text for i in range(40)]
-        assert overlap(corpus, texts).near_duplicates > 0.9
+def test_overlap_looks_at_every_document_of_both_phases() -> None:
+    """What the training read, fading drills included; texts given in advance change nothing."""
+    steps = {"train": 20, "goods": 18}
+    for phase, count in steps.items():
+        docs = [d.text for d in trained_on(8, phase, count, 2)]
+        assert len(docs) == 64  # two groups of 16 batches of 2
+        read = group(8, phase, 0, count, 2) + group(8, phase, 16, count, 2)
+        assert docs == [d.text for d in read]
+        long = [text for text in docs if any(shingles(line) for line in lines(text))]
+        assert len(long) > 20
+        for known in (None, long):
+            assert overlap(pretraining(8, steps, 2, known), long).near_duplicates == 1
+        unheard = ["Customer: what is the fee for a lost zebra permit in the tundra region?"]
+        assert overlap(pretraining(8, steps, 2, unheard), unheard).near_duplicates == 0
 
 
 def test_masking_hides_numbers_ids_and_names() -> None:

@@ -84,6 +84,9 @@ def test_proxy_auc_by_hand() -> None:
     found = proxy_quality(frame)
     assert found.overall == 0.75
     assert found.within == 1.0
+    # (.1^2 + .8^2 + .8^2 + .1^2) / 4
+    assert found.brier == pytest.approx(0.325)
+    assert found.brier_range == (found.brier, found.brier)
 
 
 def test_accept_audit_by_hand() -> None:

@@ -19,6 +19,7 @@ from rsft_bench.tasks.sgd import SGD
 from rsft_bench.tasks.sgd_logs import QUALITIES, mixture
 from rsft_bench.tasks.sgd_values import form, forms, locate, tokens
 from rsft_bench.tasks.splitting import SHARES, allocate, served, spread
+from rsft_bench.tasks.validation import validate
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "sgd"
 
@@ -316,8 +317,8 @@ def test_logs_answer_train_examples_in_the_mixture_asked_for(folder: Path) -> No
     passes: dict[str, list[bool]] = {q: [] for q in QUALITIES}
     for log in data.logs:
         passes[log.quality].append(SGD.judge(examples[log.example_id], log.text).gold_pass)
-    assert all(passes["human"] + passes["terse"])
-    assert not any(passes["missing_value"] + passes["wrong_value"])
+    assert all(passes["human"])
+    assert not any(passes["missing_value"] + passes["wrong_value"] + passes["terse"])
     n = len(data.logs)
     # Binomial with p = .5: |z| < 4.
     assert abs(len(passes["human"]) - n / 2) < 4 * math.sqrt(n / 4)
@@ -449,8 +450,18 @@ def test_real_ceiling_and_sizes() -> None:
     assert report["ceiling"]["n"] == 3478
     assert report["ceiling"]["value_recall"] > 0.99
     assert report["ceiling"]["gold_pass"] > 0.98
-    assert report["ceiling"]["harm_forbidden"] < 0.005
+    assert report["ceiling"]["harm_forbidden"] < 0.01
     assert report["long_prompts"] == 0
+    assert 0 < report["prompts_without_oldest_turns"] < 100
+
+
+@pytest.mark.shared("sgd")
+def test_real_copies_of_the_prompt_are_no_answers() -> None:
+    """Copying the prompt used to score 1.0; a dump of the record still states some values."""
+    report = validate(SGD, {"path": str(REAL)}, 0)
+    for name in ("copy", "record", "acts", "policy", "dump", "dump_policy", "empty", "yes"):
+        assert (report.floors[name]["gold_pass"] or 0.0) <= 0.02, name
+    assert (report.ceiling["gold_pass"] or 0.0) > 0.96
 
 
 @pytest.mark.shared("sgd")
@@ -479,4 +490,5 @@ def test_real_damaged_answers_are_not_accepted() -> None:
         accepted, total = passed[quality]
         assert total > 150
         assert accepted / total < 0.02
-    assert passed["terse"][0] == passed["terse"][1] > 50
+    assert passed["terse"][1] > 50
+    assert passed["terse"][0] == 0

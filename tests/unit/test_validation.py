@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -61,6 +61,25 @@ class Fake:
 
 
 @dataclass(frozen=True)
+class Copied(Fake):
+    """Gold is 1 where the record's value occurs anywhere in the answer."""
+
+    def load(self, options: Mapping[str, Json], seed: int) -> SuiteData:
+        """As ``Fake``, with the reference in the record."""
+        data = super().load(options, seed)
+        examples = tuple(
+            replace(e, prompt=f"Policy: Say it.\nRecord: id: {e.references[0]}\nAgent:")
+            for e in data.examples
+        )
+        return SuiteData(examples, (), data.report)
+
+    def judge(self, example: Example, text: str) -> Judgement:
+        """Presence alone."""
+        right = example.references[0] in text
+        return Judgement(float(right), right, {})
+
+
+@dataclass(frozen=True)
 class FakeBodies(Fake):
     """As ``Fake``, and its families share a question."""
 
@@ -99,6 +118,15 @@ def test_counts_ceiling_floors_and_mde_by_hand() -> None:
     assert report.floors["majority"]["gold"] == pytest.approx(2 / 50)
     assert report.mde == pytest.approx(0.11683, abs=1e-4)
     assert report.max_family_jaccard is None
+
+
+def test_gold_that_copying_earns_carries_no_conclusion() -> None:
+    report = validate(Copied(30), {}, 0)
+    assert report.verdict == "cannot support a conclusion"
+    named = {name for name, floor in report.floors.items() if floor["gold_pass"] == 1.0}
+    assert named == {"copy", "record", "dump", "dump_policy"}
+    assert "'copy' passes at 1.000, ceiling 1.000; at most 0.200" in report.reasons[0]
+    assert report.floors["policy"]["gold_pass"] == 0.0
 
 
 def test_a_suite_without_gold_has_no_ceiling() -> None:

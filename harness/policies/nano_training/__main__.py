@@ -71,15 +71,17 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def _overlaps(suites: Sequence[str], seed: int) -> dict[str, Overlap]:
-    if not suites:
+def _overlaps(suites: Sequence[str], recipe: Recipe) -> dict[str, Overlap]:
+    """Overlap of each suite with all documents of both phases."""
+    texts = dict(suite_texts(location) for location in suites)
+    if not texts:
         return {}
-    corpus = pretraining(seed)
-    found = {}
-    for location in suites:
-        name, texts = suite_texts(location)
-        found[name] = overlap(corpus, texts)
-        logger.info("overlap %s: %s", name, found[name])
+    steps = {phase.purpose: phase.steps for phase in phases(recipe)}
+    among = [text for found in texts.values() for text in found]
+    corpus = pretraining(recipe.seed, steps, recipe.rows, among)
+    found = {name: overlap(corpus, asked) for name, asked in texts.items()}
+    for name, shares in found.items():
+        logger.info("overlap %s: %s", name, shares)
     return found
 
 
@@ -99,7 +101,7 @@ def _write_card(
         history,
         PROBES,
         skills,
-        _overlaps(suites, recipe.seed),
+        _overlaps(suites, recipe),
     )
     (out / "MODEL_CARD.md").write_text(text, encoding="utf-8")
 

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from rsft_bench.harness.policies.nano_training.document import Document
-from rsft_bench.harness.policies.nano_training.text import DRILL_SHARE, document
+from rsft_bench.harness.policies.nano_training.text import GROUP, group
 from rsft_bench.harness.policies.nano_training.tokenizer import CONTEXT, END, PAD, token_id
 from rsft_bench.harness.seeding import stream
 
 CONTEXT_WEIGHT = 0.15
-_GROUP = 16
 #: Order stream of each phase's text.
 PURPOSES = {"train": "nano order", "goods": "nano order goods"}
 
@@ -74,11 +73,6 @@ def pad(rows: Sequence[Row], pad_id: int) -> Batch:
     return Batch(torch.from_numpy(ids), torch.from_numpy(weights), sum(len(r.ids) for r in rows))
 
 
-def drill_share(progress: float) -> float:
-    """Share of drills in phase one by progress in [0, 1]: they form copying, then fade."""
-    return 0.9 if progress < 0.04 else max(DRILL_SHARE["train"], 0.6 - 2.0 * (progress - 0.04))
-
-
 def batches(
     tokenizer: Tokenizer, seed: int, steps: int, rows: int, purpose: str = "train"
 ) -> Iterator[Batch]:
@@ -86,12 +80,10 @@ def batches(
     pad_id = token_id(tokenizer, PAD)
     done = 0
     while done < steps:
-        share = drill_share(done / steps) if purpose == "train" else DRILL_SHARE[purpose]
-        first = done * rows
-        docs = [document(seed, purpose, i, share) for i in range(first, first + rows * _GROUP)]
+        docs = group(seed, purpose, done, steps, rows)
         ordered = sorted(encode(tokenizer, docs), key=lambda r: len(r.ids))
         chunks = [ordered[i : i + rows] for i in range(0, len(ordered), rows)]
         order = stream(seed, PURPOSES[purpose], done).permutation(len(chunks))
         for j in order[: steps - done]:
             yield pad(chunks[int(j)], pad_id)
-        done += _GROUP
+        done += GROUP

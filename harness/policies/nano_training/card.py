@@ -62,8 +62,8 @@ Phase two begins after step {first:,}.
 
 ## Overlap with the suites
 
-Test prompts and reference answers against {sample:,} documents of each phase; numbers, ids and
-names masked. Near-duplicates: a line of eight or more words with Jaccard >= 0.5 over masked
+Test prompts and reference answers against all {documents:,} documents; numbers, ids and names
+masked. Near-duplicates: a line of eight or more words with Jaccard >= 0.5 over masked
 word trigrams. Both shares are to be at most 1 %.
 
 | Suite | Texts | With a shared masked 8-gram | Near-duplicates |
@@ -106,7 +106,6 @@ def card(
     probes: int,
     skills: Mapping[str, float],
     overlaps: Mapping[str, Overlap] | None = None,
-    sample: int = 20000,
 ) -> str:
     """Markdown of a model card.
 
@@ -119,7 +118,6 @@ def card(
         probes: Prompts behind each entry of ``skills``.
         skills: Final accuracies, see ``measure.accuracy``.
         overlaps: By suite; None or empty: not measured.
-        sample: Documents of each phase that ``overlaps`` looked at.
     """
     last = history[-1]
     first, second = phases(recipe)
@@ -141,6 +139,6 @@ def card(
         schedule=(_stretch(first), _stretch(second)), early=_early(recipe, last),
         command=_COMMAND.format(**asdict(recipe)),
         loss=last.loss, probes=probes, copy=skills["copy"], record=skills["record"],
-        decision=skills["decision"], history=rows, sample=sample,
+        decision=skills["decision"], history=rows,
         overlap=shares or "| not measured | | | |",
     )  # fmt: skip

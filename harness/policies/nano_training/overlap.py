@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rsft_bench.harness.policies.nano_training.text import DRILL_SHARE, document
+from rsft_bench.harness.policies.nano_training.text import trained_on
 from rsft_bench.harness.types import Suite
 
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?|[^\sA-Za-z]*\d[\w.,:/-]*|\d")
@@ -89,19 +89,30 @@ def shingles(line: str) -> frozenset[tuple[str, ...]]:
 
 
 class Corpus:
-    """N-grams and near-duplicate index of a sample of the pretraining text."""
+    """N-grams and near-duplicate index of the pretraining text."""
 
-    def __init__(self, texts: Iterable[str], n: int = 8) -> None:
-        """Index the texts, of which there may be tens of thousands."""
+    def __init__(
+        self, texts: Iterable[str], n: int = 8, among: Sequence[str] | None = None
+    ) -> None:
+        """Index the texts, of which there may be hundreds of thousands.
+
+        ``among`` are the texts that will be looked up, where they are known: what has nothing in
+        common with them is not kept, which changes no answer and saves gigabytes.
+        """
         self.n = n
+        asked = None if among is None else [x for text in among for x in lines(text)]
+        wanted = None if asked is None else {g for line in asked for g in grams(line, n)}
+        alike = None if asked is None else {s for line in asked for s in shingles(line)}
         self._grams: set[tuple[str, ...]] = set()
         self._lines: list[frozenset[tuple[str, ...]]] = []
         self._having: dict[tuple[str, ...], list[int]] = {}
         seen: set[frozenset[tuple[str, ...]]] = set()
         for text in texts:
             for line in lines(text):
-                self._grams |= grams(line, n)
+                self._grams |= grams(line, n) if wanted is None else grams(line, n) & wanted
                 found = shingles(line)
+                if alike is not None and found.isdisjoint(alike):
+                    continue
                 if found and found not in seen:
                     seen.add(found)
                     self._lines.append(found)
@@ -122,12 +133,17 @@ class Corpus:
         )
 
 
-def pretraining(seed: int, documents: int = 20000) -> Corpus:
-    """Corpus of the first documents of both phases' streams, as many of each."""
+def pretraining(
+    seed: int, steps: Mapping[str, int], rows: int, among: Sequence[str] | None = None
+) -> Corpus:
+    """Corpus of every document that the phases (name -> batches of ``rows``) were trained on."""
     return Corpus(
-        document(seed, phase, i, share).text
-        for phase, share in DRILL_SHARE.items()
-        for i in range(documents)
+        (
+            document.text
+            for phase, count in steps.items()
+            for document in trained_on(seed, phase, count, rows)
+        ),
+        among=among,
     )
 
 

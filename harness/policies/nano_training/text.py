@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from rsft_bench.harness.policies.nano_training import chatter, decisions, lookups, shop
 from rsft_bench.harness.policies.nano_training.document import Document
@@ -42,6 +42,10 @@ GOODS: tuple[tuple[Writer, float], ...] = (
 DRILL_SHARE = {"train": 0.1, "goods": 0.05}
 
 
+#: Batches made together, so that they can be sorted by length.
+GROUP = 16
+
+
 def document(seed: int, purpose: str, index: int, drills: float = 0.0) -> Document:
     """Document ``index`` of a stream.
 
@@ -54,6 +58,26 @@ def document(seed: int, purpose: str, index: int, drills: float = 0.0) -> Docume
     """
     d = Draw(seed, f"nano {purpose}", index)
     return d.weighted(DRILLS if d.chance(drills) else GOODS if d.goods else WRITERS)(d)
+
+
+def drill_share(purpose: str, progress: float) -> float:
+    """Share of drills by progress in [0, 1]; in phase one they form copying, then fade."""
+    if purpose != "train":
+        return DRILL_SHARE[purpose]
+    return 0.9 if progress < 0.04 else max(DRILL_SHARE["train"], 0.6 - 2.0 * (progress - 0.04))
+
+
+def group(seed: int, purpose: str, done: int, steps: int, rows: int) -> list[Document]:
+    """The documents of the ``GROUP`` batches of ``rows`` after ``done`` of ``steps`` batches."""
+    share = drill_share(purpose, done / steps)
+    first = done * rows
+    return [document(seed, purpose, i, share) for i in range(first, first + rows * GROUP)]
+
+
+def trained_on(seed: int, purpose: str, steps: int, rows: int) -> Iterator[Document]:
+    """Every document of a phase of ``steps`` batches, those of a cut last group included."""
+    for done in range(0, steps, GROUP):
+        yield from group(seed, purpose, done, steps, rows)
 
 
 def probe(seed: int, purpose: str, index: int, writer: Writer) -> Document:
