@@ -110,7 +110,7 @@ _CURVE_ARMS = ["base", "sft", "sft_more", PRIMARY]
 def mixture(good: float) -> dict[str, float]:
     """Shares of D with ``good`` correct answers; the bad kinds keep their proportions."""
     scale = (1 - good) / sum(_BAD.values())
-    return {"correct": good, **{kind: round(share * scale, 6) for kind, share in _BAD.items()}}
+    return {"correct": good, **{kind: round(share * scale, 9) for kind, share in _BAD.items()}}
 
 
 def _curve_suites() -> list[Json]:

@@ -111,11 +111,13 @@ def cost_arms(found: Analysis, s: SuiteAnalysis) -> dict[str, float]:
     """Pass rates of the arms whose total cost is known: what the cost figure shows."""
     volume = volumes(s.costs)[-1]
     known = {c.variant for c in s.costs if np.isfinite(c.total_flops(volume))}
-    return {
+    shown = {
         v: item.passed.estimate
         for v in main_arms(found, s)
         if v in known and (item := s.level(v)) is not None and item.passed is not None
     }
+    # One arm alone compares nothing.
+    return shown if len(shown) > 1 else {}
 
 
 def _cost(found: Analysis, s: SuiteAnalysis) -> Figure | None:

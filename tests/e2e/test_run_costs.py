@@ -38,7 +38,7 @@ def config(folder: Path, variants: list[str]) -> Any:
             "variants": variants,
             "primary": ARGMAX,
             "pool": {"max_new_tokens": 6},
-            "training": {"lr": 1e-2, "batch": 4, "sft_steps": 4, "steps": 3},
+            "training": {"lr": 1e-2, "batch": 4, "sft_steps": 24, "steps": 3},
             "reward": {"n_label": N_LABEL},
             "evaluation": {
                 "draws": 2,

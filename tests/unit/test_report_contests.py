@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rsft_bench.reports.contests import ladder, winner
+from rsft_bench.reports.comparisons import comparisons
+from rsft_bench.reports.contests import Winner, ladder, winner
 from rsft_bench.reports.means import Key, Means
 from rsft_bench.reports.naming import Variant
 
@@ -50,19 +51,25 @@ def rsft(name: str, **parameters: object) -> Variant:
     return Variant(name, "rsft", chosen, True, False)
 
 
+MANIFEST = {"status": "complete", "primary": None}
+
+
+def won(found: Means, settings: dict[str, Variant]) -> Winner | None:
+    """The winner with the record that the run's comparisons hold for it."""
+    return winner(comparisons(found, MANIFEST, settings), found, KEY, settings, MANIFEST)
+
+
 SFT_MORE = Variant("sft_more", "sft_more", {}, True, False)
 
 
 def test_the_winner_is_the_one_of_select_though_confirm_prefers_another() -> None:
-    found = winner(
+    found = won(
         means({"sft_more": (3, 3), "k4": (9, 4), "k8": (4, 11)}),
-        KEY,
         table(SFT_MORE, rsft("k4"), rsft("k8", k=8)),
     )
     assert found is not None
     assert found.chosen == {0: "k4", 1: "k4", 2: "k4"}
-    assert found.value == pytest.approx(4 / 12)
-    assert found.effect.estimate == pytest.approx((4 - 3) / 12)
+    assert found.record["estimate"] == pytest.approx((4 - 3) / 12)
 
 
 def test_each_seed_is_measured_with_the_setting_that_the_others_chose() -> None:
@@ -78,11 +85,10 @@ def test_each_seed_is_measured_with_the_setting_that_the_others_chose() -> None:
     lucky = (frame["variant"] == "k8") & (frame["split"] == "select") & (frame["seed"] == 0)
     frame["gold_pass"] = frame["gold_pass"] | lucky
     frame["gold"] = frame["gold_pass"].astype(float)
-    found = winner(Means(frame, []), KEY, table(SFT_MORE, rsft("k4"), rsft("k8", k=8)))
+    found = won(Means(frame, []), table(SFT_MORE, rsft("k4"), rsft("k8", k=8)))
     assert found is not None
     assert found.chosen == {0: "k4", 1: "k8", 2: "k8"}
-    assert found.value == pytest.approx((4 + 11 + 11) / 36)
-    assert found.effect.estimate == pytest.approx((1 + 8 + 8) / 36)
+    assert found.record["estimate"] == pytest.approx((1 + 8 + 8) / 36)
 
 
 def test_the_best_temperature_is_the_one_of_select_though_confirm_prefers_another() -> None:
@@ -90,17 +96,15 @@ def test_the_best_temperature_is_the_one_of_select_though_confirm_prefers_anothe
         **{"sft": (5, 9), "sft[temperature=0]": (8, 2)},
         **{"r": (10, 6), "r[temperature=0]": (4, 12)},
     }
-    found = ladder(
-        means(passes),
-        KEY,
-        table(
-            Variant("sft", "sft", {}, True, False),
-            Variant("sft[temperature=0]", "sft", {"temperature": 0}, True, False),
-            rsft("r"),
-            rsft("r[temperature=0]", temperature=0),
-        ),
-        "r",
+    settings = table(
+        Variant("sft", "sft", {}, True, False),
+        Variant("sft[temperature=0]", "sft", {"temperature": 0}, True, False),
+        rsft("r"),
+        rsft("r[temperature=0]", temperature=0),
     )
+    folded = means(passes)
+    records = comparisons(folded, {**MANIFEST, "primary": "r"}, settings)
+    found = ladder(records, folded, KEY, settings, "r")
     assert (found.mine, found.rival) == ("r", "sft[temperature=0]")
     assert found.best is not None
     assert found.best["split"] == "confirm"
@@ -118,11 +122,11 @@ def test_settings_with_the_same_answers_in_every_seed_stay_identical_when_stitch
         ]
     )
     settings = table(SFT_MORE, rsft("k4"), rsft("k8", k=8))
-    same = winner(Means(frame, []), KEY, settings)
+    same = won(Means(frame, []), settings)
     assert same is not None
-    assert same.effect.scope == "identical"
+    assert same.record["scope"] == "identical"
     frame.loc[(frame["variant"] == "k4") & (frame["seed"] == 2), "text"] = "another"
-    other = winner(Means(frame, []), KEY, settings)
+    other = won(Means(frame, []), settings)
     assert other is not None
-    assert other.effect.scope == "no interval: no variation"
-    assert np.isclose(other.effect.estimate, 0.0)
+    assert other.record["scope"] == "no interval: no variation"
+    assert np.isclose(other.record["estimate"], 0.0)

@@ -220,7 +220,7 @@ def economy(serving: dict[str, float]) -> BreakEven:
     )
     means = Means(rows, [])
     spent = [
-        Cost(name, 1000.0, 0.0, 0.0, 0.0, flops, 0.0, None, 0.0, 0.0)
+        Cost(name, 1000.0, 0.0, 0.0, 0.0, 0.0, flops, 0.0, None, 0.0, 0.0)
         for name, flops in serving.items()
     ]
     assert source_of(means, KEY, RIVALS) == "sft"
@@ -309,7 +309,7 @@ def test_break_even_says_what_its_intervals_resample(seeds: int, label: str) -> 
     frame = pd.DataFrame(sample)
     table = {"best_of_n[n=2]": Variant("best_of_n[n=2]", "best_of_n", {"n": 2}, False, False)}
     price = dict(zip(("sft", "best_of_n[n=2]", "r"), (10.0, 20.0, 10.0), strict=True))
-    spent = [Cost(v, 100.0, 1.0, 0, 0, f, 1, None, 0, 0.1) for v, f in price.items()]
+    spent = [Cost(v, 100.0, 1.0, 0, 0, 0, f, 1, None, 0, 0.1) for v, f in price.items()]
     found = break_even(Means(frame, []), frame[frame["variant"] == "sft"], spent, KEY, "r", table)
     assert found is not None
     assert found.n_star == 2

@@ -143,7 +143,7 @@ def test_question_2_without_timed_requests() -> None:
     s = suite(break_even=even)
     part = break_even_part(analysis(s, record(0.04, 0.12)), s)
     assert "break-even unknown: no request was timed" in part.text
-    assert part.short == "RSFT matched by best-of-3"
+    assert part.short == "RSFT is matched by best-of-3 at serving"
 
 
 def test_a_lower_temperature_that_does_as_well_is_named() -> None:

@@ -29,7 +29,7 @@ def test_prompts_that_lost_turns_are_named(
     policy, out = tmp_path / "policy", tmp_path / "out"
     policy.mkdir()
     out.mkdir()
-    monkeypatch.setattr(sample, "recorded", lambda _: None)
+    monkeypatch.setattr(sample, "sampler", lambda *_: None)
     params = {
         "prompts": [["a", SHORT], ["b", LONG]],
         "draws": [0, 2],
