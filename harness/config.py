@@ -104,6 +104,17 @@ class TrainingConfig(_Model):
     batch: int = Field(32, ge=1, description="rows of each set in one optimizer step")
     sft_steps: int = Field(300, ge=0, description="optimizer steps from base to sft")
     steps: int = Field(100, ge=0, description="optimizer steps of every arm that starts at sft")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="learning rate after the warm-up; linear and cosine fall to 0"
+    )
+    share_prefix: Literal["auto", "off"] = Field(
+        "off", description="auto: answers of one prompt in one step share it where tokens are saved"
+    )
+    save_every: int = Field(
+        0, ge=0, description="steps between two states that a killed fit goes on from; 0 is never"
+    )
+    accelerate: bool = Field(False, description="accelerate places and parallelises; extra `gpu`")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where fits are computed")
 
 
 class RewardConfig(_Model):

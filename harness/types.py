@@ -1,7 +1,6 @@
 """Words of the field as frozen dataclasses and protocols. Kernel module: no torch, no pandas.
 
-Shapes and units stand in the docstrings. ``Json`` values must survive a JSON round trip, since they
-become part of artifact keys.
+Shapes and units stand in the docstrings. ``Json`` values survive a JSON round trip: keys hold them.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ class Judgement:
     """Gold score of one completion: ``gold`` in [0, 1] or NaN where the example has none.
 
     ``parts`` are graded metrics in [0, 1] (or NaN where a part does not apply), one column each.
-    Harm parts are named ``harm_*`` and are 1.0 when the harm occurred.
+    Harm parts are named ``harm_*``, 1.0 when the harm occurred.
     """
 
     gold: float
@@ -100,7 +99,7 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How completions are drawn. ``temperature`` 0 is greedy; ``top_k`` 0 means no truncation."""
+    """How completions are drawn; ``temperature`` 0 is greedy, ``top_k`` 0 truncates nothing."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -152,7 +151,7 @@ class WeightedSet:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Training budget: ``steps`` optimizer steps of ``batch`` rows from every set."""
+    """Training budget: ``steps`` optimizer steps of ``batch`` rows from every set, and how."""
 
     steps: int
     batch: int
@@ -160,6 +159,11 @@ class Budget:
     warmup: float = 0.1
     clip: float = 1.0
     weight_decay: float = 0.0
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    share_prefix: Literal["auto", "off"] = "off"
+    save_every: int = 0
+    accelerate: bool = False
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +290,7 @@ class ScoredPool:
     """Candidates of ``m`` prompts. NaN scores pad ragged prompts and are never accepted.
 
     ``scores`` (m, k) finite or NaN; ``text_ids`` (m, k), equal for equal texts; ``keys`` (m,)
-    example ids, which key the random streams together with ``seed``; ``match`` accepted counts of
-    another rule by example id, for the matched random control.
+    example ids, which key streams with ``seed``; ``match`` another rule's counts by example id.
     """
 
     scores: FloatArray

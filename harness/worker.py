@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,15 +67,21 @@ def execute(task: Task) -> Artifact:
     """Run one node and publish its artifact; returns at once if it is already there."""
     store = Store(task.store)
     found = store.find(task.key)
-    if found is not None:
-        return found
-    return store.put(task.key, task.stage, functools.partial(_make, task))
+    if found is None:
+        found = store.put(task.key, task.stage, functools.partial(_make, task))
+    shutil.rmtree(_partial(task), ignore_errors=True)
+    return found
+
+
+def _partial(task: Task) -> Path:
+    """Where an attempt leaves what the next one goes on from; beside the artifacts, by key."""
+    return task.store / "partial" / task.key
 
 
 def _make(task: Task, out: Path) -> tuple[Cost, str | None]:
     _pin_threads()
     function = STAGES[task.stage].function()
-    work = Work(task.params, task.inputs, out, task.catalog)
+    work = Work(task.params, task.inputs, out, task.catalog, _partial(task))
     with metered() as meter:
         outcome = function(work)
     return meter.cost(outcome.tokens, outcome.flops), outcome.digest

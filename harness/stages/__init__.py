@@ -35,12 +35,17 @@ _PROXY = (
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a stage gets: parameters, input artifact folders by name, an empty output folder."""
+    """What a stage gets: parameters, input artifact folders by name, an empty output folder.
+
+    ``partial`` is where a long stage may keep what a later attempt at the same node goes on from:
+    a folder of this node's key, not made yet, deleted when the node has ended.
+    """
 
     params: Mapping[str, Json]
     inputs: Mapping[str, list[Path]]
     out: Path
     catalog: Catalog
+    partial: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

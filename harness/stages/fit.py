@@ -44,7 +44,7 @@ def run(work: Work) -> Outcome:
     ]
     budget = _budget(work, lm, sets)
     kept: Sequence[int] = work.params.get("checkpoints", ())
-    result = fit(lm, sets, budget, work.params["seed"], keep=kept)
+    result = fit(lm, sets, budget, work.params["seed"], keep=kept, partial=work.partial)
     save(result.lm, work.out / "weights")
     for step, earlier in result.kept.items():
         save(earlier, work.out / "checkpoints" / str(step) / "weights")

@@ -8,7 +8,7 @@ leave little padding.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,8 +37,23 @@ class EncodedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Tree:
+    """How sequences of several answers behind one prompt are read.
+
+    Attributes:
+        places: position of every token in its own row, shape (rows, time).
+        seen: whether a token (second axis) sees another (third), shape (rows, time, time), bool.
+    """
+
+    places: Tensor
+    seen: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Rows that share one forward pass, padded on the right.
+
+    A row is one sequence: a prompt with one answer, or with several where there is a ``tree``.
 
     Attributes:
         input_ids: shape (rows, time).
@@ -48,6 +63,7 @@ class Group:
         targets: next tokens, shape (n,).
         weights: weight of each target's NLL, shape (n,), float32.
         lengths: input tokens of each row, shape (rows,).
+        tree: None where every token sees all earlier ones of its row.
     """
 
     input_ids: Tensor
@@ -56,6 +72,19 @@ class Group:
     targets: Tensor
     weights: Tensor
     lengths: Tensor
+    tree: Tree | None = None
+
+    def to(self, device: torch.device) -> Group:
+        """The same group on a device; itself where it is there already."""
+        if self.input_ids.device == device:
+            return self
+        moved = {
+            field.name: getattr(self, field.name).to(device)
+            for field in fields(self)
+            if field.name != "tree"
+        }
+        tree = self.tree and Tree(self.tree.places.to(device), self.tree.seen.to(device))
+        return Group(**moved, tree=tree)
 
 
 def encode_rows(lm: LanguageModel, rows: Sequence[TrainRow]) -> tuple[list[EncodedRow], int]:
@@ -94,12 +123,17 @@ def grouped(
 
     A row longer than ``tokens`` is a group of its own. The split is a function of the rows alone.
     """
-    order = sorted(range(len(rows)), key=lambda i: (-rows[i].inputs, i))
+    for chosen in chunks([row.inputs for row in rows], tokens):
+        yield make_group([rows[i] for i in chosen], [weights[i] for i in chosen], pad_id)
+
+
+def chunks(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+    """Indices of sequences, longest first, cut where padding to the first passes ``tokens``."""
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     start = 0
     while start < len(order):
-        size = max(tokens // rows[order[start]].inputs, 1)
-        chosen = order[start : start + size]
-        yield make_group([rows[i] for i in chosen], [weights[i] for i in chosen], pad_id)
+        size = max(tokens // lengths[order[start]], 1)
+        yield order[start : start + size]
         start += size
 
 

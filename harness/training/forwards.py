@@ -13,7 +13,12 @@ from rsft_bench.harness.training.llama import LlamaForward, supported
 
 
 class Forward(Protocol):
-    """One optimizer step is ``begin``, then ``logits`` with backward a group, then ``finish``."""
+    """One optimizer step is ``begin``, then ``logits`` with backward a group, then ``finish``.
+
+    ``shares``: whether it reads groups whose answers share their prompt.
+    """
+
+    shares: bool
 
     def begin(self) -> None:
         """Prepare for a step with the current parameters."""
@@ -26,7 +31,12 @@ class Forward(Protocol):
 
 
 class ModelForward:
-    """The model's own forward, for any Hugging Face causal LM that takes an attention mask."""
+    """The model's own forward, for any Hugging Face causal LM that takes an attention mask.
+
+    Not every architecture takes a mask of its own for each token, so prompts are not shared.
+    """
+
+    shares = False
 
     def __init__(self, model: nn.Module) -> None:
         """``model`` is used as it is, never copied."""
@@ -38,14 +48,14 @@ class ModelForward:
 
     def logits(self, group: Group) -> Tensor:
         """Vocabulary logits are made from the group's first answer position on."""
-        time = group.input_ids.shape[1]
+        time, device = group.input_ids.shape[1], group.input_ids.device
         first = int(group.positions.min()) if self._keeps else 0
-        keep = {"logits_to_keep": torch.arange(first, time)} if self._keeps else {}
-        mask = (torch.arange(time) < group.lengths[:, None]).long()
+        keep = {"logits_to_keep": torch.arange(first, time, device=device)} if self._keeps else {}
+        mask = (torch.arange(time, device=device) < group.lengths[:, None]).long()
         logits: Tensor = self._model(
             input_ids=group.input_ids, attention_mask=mask, use_cache=False, **keep
         ).logits
-        row = torch.arange(logits.shape[0])[:, None]
+        row = torch.arange(logits.shape[0], device=device)[:, None]
         return logits[row, group.positions - first][group.valid]
 
     def finish(self) -> None:

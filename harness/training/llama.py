@@ -4,7 +4,8 @@ Same function and gradients as transformers' ``LlamaForCausalLM`` (a test compar
 small widths: fused query/key/value and gate/up products, the norms' scales folded into the matrix
 that follows, and in the last layer only the answer positions go beyond keys and values, because
 nothing else reaches the loss. Rows are padded on the right, so the causal rule alone keeps padding
-away from real tokens and no mask is needed before the last layer.
+away from real tokens and no mask is needed before the last layer. Only where answers share their
+prompt (``Group.tree``) do mask and positions come with the group.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class LlamaForward:
     sum back to the model's own parameters in one pass, whatever the number of groups.
     """
 
+    shares = True
+
     def __init__(self, model: nn.Module) -> None:
         """``model`` must be ``supported``; its parameters are read anew at each ``begin``."""
         self._model: Any = model
@@ -78,7 +81,8 @@ class LlamaForward:
             eps=config.rms_norm_eps,
             theta=config.rope_parameters["rope_theta"],
         )
-        self._turns = _turns(self._shape, config.max_position_embeddings)
+        device = self._model.lm_head.weight.device
+        self._turns = _turns(self._shape, config.max_position_embeddings).to(device)
         self._fused: list[Tensor] = []
         self._leaves: list[Tensor] = []
 
@@ -92,9 +96,12 @@ class LlamaForward:
         embed, head, *rest = self._leaves
         layers = [Layer(*rest[i : i + 4]) for i in range(0, len(rest), 4)]
         x = F.embedding(group.input_ids, embed)
+        time, tree = x.shape[1], group.tree
+        turns = self._turns[:time] if tree is None else self._turns[tree.places]
+        mask = None if tree is None else tree.seen[:, None]
         for layer in layers[:-1]:
-            x = _block(self._shape, layer, x, self._turns)
-        answer = _last_block(self._shape, layers[-1], x, self._turns, group)
+            x = _block(self._shape, layer, x, turns, mask)
+        answer = _last_block(self._shape, layers[-1], x, turns, group)
         return F.linear(rms_unit(answer, self._shape.eps), head)
 
     def finish(self) -> None:
@@ -129,13 +136,18 @@ def _fuse(model: Any, shape: Shape) -> list[Tensor]:
     return tensors
 
 
-def _block(shape: Shape, layer: Layer, x: Tensor, turns: Tensor) -> Tensor:
-    """One layer on all positions, (rows, time, hidden) to the same."""
+def _block(shape: Shape, layer: Layer, x: Tensor, turns: Tensor, mask: Tensor | None) -> Tensor:
+    """One layer on all positions, (rows, time, hidden) to the same; no ``mask`` is causal.
+
+    ``turns`` is (time, 1, head width / 2) or, with its own places for each row, (rows, ...).
+    """
     heads, kv = shape.heads, shape.kv_heads
     qkv = _by_head(F.linear(rms_unit(x, shape.eps), layer.qkv), shape)
-    qkv = rotate(qkv, turns[: x.shape[1]], heads + kv)
+    qkv = rotate(qkv, turns, heads + kv)
     q, k, v = torch.split(qkv.transpose(1, 2), [heads, kv, kv], 1)
-    mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=kv != heads)
+    mixed = F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=kv != heads
+    )
     mixed = mixed.transpose(1, 2).reshape(-1, heads * shape.head_width)
     return _rest(shape, layer, x.flatten(0, 1), mixed).view_as(x)
 
@@ -145,13 +157,17 @@ def _last_block(shape: Shape, layer: Layer, x: Tensor, turns: Tensor, group: Gro
     heads, kv, width = shape.heads, shape.kv_heads, shape.head_width
     time = x.shape[1]
     unit = rms_unit(x, shape.eps)
-    row = torch.arange(x.shape[0])[:, None]
+    row = torch.arange(x.shape[0], device=x.device)[:, None]
     q = _by_head(F.linear(unit[row, group.positions], layer.qkv[: heads * width]), shape)
-    q = rotate(q, turns[group.positions], heads)
+    tree = group.tree
+    q = rotate(q, turns[group.positions] if tree is None else turns[row, group.positions], heads)
     kvs = _by_head(F.linear(unit, layer.qkv[heads * width :]), shape)
-    kvs = rotate(kvs, turns[:time], kv)
+    kvs = rotate(kvs, turns, kv)
     k, v = torch.split(kvs.transpose(1, 2), [kv, kv], 1)
-    seen = torch.arange(time) <= group.positions[:, None, :, None]
+    if tree is None:
+        seen = torch.arange(time, device=x.device) <= group.positions[:, None, :, None]
+    else:
+        seen = tree.seen[row, group.positions][:, None]
     mixed = F.scaled_dot_product_attention(
         q.transpose(1, 2), k, v, attn_mask=seen, enable_gqa=kv != heads
     )

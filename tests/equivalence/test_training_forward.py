@@ -15,6 +15,7 @@ from rsft_bench.harness.training.batches import EncodedRow, grouped
 from rsft_bench.harness.training.fit import step_loss
 from rsft_bench.harness.training.forwards import ModelForward, forward_for
 from rsft_bench.harness.training.llama import LlamaForward, supported
+from rsft_bench.harness.training.sharing import step_groups
 
 VOCAB = 97
 
@@ -116,6 +117,59 @@ def test_model_forward_serves_other_architectures() -> None:
     for name, grad in gradients(model).items():
         scale = max(1.0, float(expected[name].abs().max()))
         assert float((grad - expected[name]).abs().max()) < 1e-5 * scale, name
+
+
+def repeated(copies: tuple[int, ...] = (5, 1, 3, 2, 1)) -> tuple[list[EncodedRow], list[float]]:
+    """Rows of several prompts in mixed order, with answers of unequal length and weight."""
+    rng = stream(0, "test-repeated")
+    prompts = [rng.integers(2, VOCAB, int(rng.integers(6, 30))).tolist() for _ in copies]
+    owner = rng.permutation([i for i, n in enumerate(copies) for _ in range(n)])
+    made, weights = [], []
+    for i in owner:
+        answer = rng.integers(2, VOCAB, int(rng.integers(1, 12))).tolist()
+        made.append(EncodedRow((*prompts[i], *answer), len(prompts[i])))
+        weights.append(float(rng.uniform(0.1, 2.0)))
+    # One row twice, as a batch larger than its set draws it.
+    return [*made, made[0]], [*weights, 0.7]
+
+
+@pytest.mark.parametrize(
+    "overrides", [{}, {"num_key_value_heads": 2}, {"num_hidden_layers": 1}], ids=str
+)
+@pytest.mark.parametrize("tokens", [60, 10_000])
+def test_shared_prompts_have_the_loss_and_gradients_of_rows_apart(
+    overrides: dict[str, Any], tokens: int
+) -> None:
+    model = llama(**overrides)
+    made, weights = repeated()
+    loss = reference(model, made, weights)
+    loss.backward()
+    expected = gradients(model)
+    groups = step_groups(made, weights, 0, share=True, tokens=tokens)
+    assert any(group.tree is not None for group in groups)
+    ours = step_loss(forward_for(model), groups)
+    assert ours == pytest.approx(float(loss.detach()), rel=1e-5)
+    for name, grad in gradients(model).items():
+        scale = max(1.0, float(expected[name].abs().max()))
+        assert float((grad - expected[name]).abs().max()) < 1e-5 * scale, name
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("share", [False, True])
+def test_a_gpu_has_the_cpu_loss_and_gradients(share: bool) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("torch finds no CUDA device: only one can check this")
+    model = llama()
+    made, weights = repeated()
+    groups = step_groups(made, weights, 0, share)
+    loss = step_loss(forward_for(model), groups)
+    expected = gradients(model)
+    moved: Any = model.to("cuda")
+    ours = step_loss(forward_for(moved), [group.to(torch.device("cuda")) for group in groups])
+    assert ours == pytest.approx(loss, rel=1e-4)
+    for name, grad in gradients(moved).items():
+        scale = max(1.0, float(expected[name].abs().max()))
+        assert float((grad.cpu() - expected[name]).abs().max()) < 1e-4 * scale, name
 
 
 @pytest.mark.parametrize(

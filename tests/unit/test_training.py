@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from rsft_bench.harness.training.batches import encode_rows, grouped
 from rsft_bench.harness.training.fit import fit, learning_rate, step_loss
 from rsft_bench.harness.training.forwards import forward_for
 from rsft_bench.harness.training.order import row_order
+from rsft_bench.harness.training.sharing import step_groups
 from rsft_bench.harness.types import Budget, TrainRow, WeightedSet
 
 BUDGET = Budget(steps=6, batch=3, lr=1e-2)
@@ -186,6 +188,94 @@ def test_learning_rate_rises_then_falls_to_zero() -> None:
     assert rates[:4] == pytest.approx([0.5, 1.0, 1.0, 17 / 18])
     assert rates[-1] == pytest.approx(1 / 18)
     assert learning_rate(20, budget) == 0.0
+
+
+def test_schedules_worked_by_hand() -> None:
+    budget = Budget(steps=10, batch=1, lr=2.0, warmup=0.2, schedule="cosine")
+    assert [learning_rate(step, budget) for step in (0, 1, 2, 4, 6, 8)] == pytest.approx(
+        [1.0, 2.0, 2.0, 1 + math.sqrt(0.5), 1.0, 1 - math.sqrt(0.5)]
+    )
+    assert learning_rate(10, budget) == pytest.approx(0.0)
+    constant = dataclasses.replace(budget, schedule="constant")
+    assert [learning_rate(step, constant) for step in (0, 1, 2, 9)] == [1.0, 2.0, 2.0, 2.0]
+
+
+def test_the_schedule_reaches_the_optimizer(tiny_lm: Any) -> None:
+    """With every step at the same rate more is learnt than on the way down to 0."""
+    budget = Budget(steps=20, batch=5, lr=1e-3)
+    fits = [
+        fit(tiny_lm, [D], dataclasses.replace(budget, schedule=name), seed=0)
+        for name in ("linear", "constant", "cosine")
+    ]
+    assert fits[1].losses[-1] < min(fits[0].losses[-1], fits[2].losses[-1])
+    assert not equal(fits[0].lm, fits[2].lm)
+
+
+def test_shared_prompts_train_to_the_same_weights_with_fewer_tokens(tiny_lm: Any) -> None:
+    """B's rows are drawn together at a batch of the whole set: their prompt is read once."""
+    budget = Budget(steps=3, batch=5, lr=1e-3, share_prefix="auto")
+    shared = fit(tiny_lm, [D], budget, seed=0)
+    apart = fit(tiny_lm, [D], dataclasses.replace(budget, share_prefix="off"), seed=0)
+    prompt = len(tiny_lm.encode_prompt(D.rows[1].prompt))
+    assert apart.tokens - shared.tokens == 3 * prompt
+    assert shared.losses == pytest.approx(apart.losses, rel=1e-4)
+    theirs = weights_of(apart.lm)
+    for name, p in weights_of(shared.lm).items():
+        assert float((p - theirs[name]).abs().max()) < 1e-4, name
+
+
+def test_prompts_are_shared_only_where_tokens_are_saved(tiny_lm: Any) -> None:
+    encoded, _ = encode_rows(tiny_lm, [D.rows[0], D.rows[2], D.rows[3]])
+    weights = [1.0] * 3
+    assert all(g.tree is None for g in step_groups(encoded, weights, 1, share=True))
+    both, _ = encode_rows(tiny_lm, D.rows[1:3])
+    assert [g.tree is not None for g in step_groups(both, [1.0] * 2, 1, share=True)] == [True]
+    assert all(g.tree is None for g in step_groups(both, [1.0] * 2, 1, share=False))
+
+
+def test_a_prompt_s_answers_are_split_at_the_token_bound(tiny_lm: Any) -> None:
+    encoded, _ = encode_rows(tiny_lm, [D.rows[1]] * 9)
+    prompt = encoded[0].prompt_tokens
+    bound = prompt + 4 * (encoded[0].inputs - prompt)
+    groups = step_groups(encoded, [1.0] * 9, 1, share=True, tokens=bound)
+    assert [int(n) for g in groups for n in g.lengths] == [bound, bound, encoded[0].inputs]
+
+
+def test_a_cuda_device_that_is_not_there_is_one_clear_line(
+    tiny_lm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"training\.device = 'cuda'.*'cpu'"):
+        fit(tiny_lm, [D], dataclasses.replace(BUDGET, device="cuda"), seed=0)
+
+
+def test_accelerate_that_is_not_installed_names_the_extra(
+    tiny_lm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(UserError, match=r"rsft-bench\[gpu\]"):
+        fit(tiny_lm, [D], dataclasses.replace(BUDGET, accelerate=True), seed=0)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_accelerate_in_one_process_gives_the_plain_loop_s_weights(tiny_lm: Any) -> None:
+    pytest.importorskip("accelerate", reason="accelerate is not installed: extra `gpu`")
+    plain = fit(tiny_lm, [D, A], BUDGET, seed=0)
+    placed = fit(tiny_lm, [D, A], dataclasses.replace(BUDGET, accelerate=True), seed=0)
+    assert placed.losses == pytest.approx(plain.losses, rel=1e-5)
+    theirs = weights_of(plain.lm)
+    for name, p in weights_of(placed.lm).items():
+        assert float((p - theirs[name]).abs().max()) < 1e-6, name
+
+
+@pytest.mark.gpu
+def test_a_fit_on_a_gpu_comes_back_to_the_cpu(tiny_lm: Any) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("torch finds no CUDA device: only one can check this")
+    plain = fit(tiny_lm, [D], BUDGET, seed=0)
+    placed = fit(tiny_lm, [D], dataclasses.replace(BUDGET, device="cuda"), seed=0)
+    assert placed.losses == pytest.approx(plain.losses, rel=1e-3)
+    assert {p.device.type for p in placed.lm.model.parameters()} == {"cpu"}
 
 
 def test_coefficients_move_the_result_between_the_two_sets(tiny_lm: Any) -> None:
