@@ -81,7 +81,7 @@ class LlamaForward:
             eps=config.rms_norm_eps,
             theta=config.rope_parameters["rope_theta"],
         )
-        device = self._model.lm_head.weight.device
+        device = next(model.parameters()).device
         self._turns = _turns(self._shape, config.max_position_embeddings).to(device)
         self._fused: list[Tensor] = []
         self._leaves: list[Tensor] = []

@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ class Progress:
     step: int = 0
     tokens: int = 0
     tokens_squared: int = 0
-    kept: dict[int, nn.Module] = field(default_factory=dict)
+    kept: dict[int, Any] = field(default_factory=dict)
 
     def count(self, groups: Sequence[Group]) -> None:
         """Add the tokens of a step; a prompt that answers share counts once."""
@@ -76,7 +77,7 @@ class States:
     def write(self, model: nn.Module, optimizer: torch.optim.Optimizer, at: Progress) -> None:
         """Write the state; a crash meanwhile leaves the earlier one."""
         assert self.folder is not None
-        tensors = {f"model.{name}": p for name, p in model.named_parameters()}
+        tensors: dict[str, Tensor] = {f"model.{name}": p for name, p in model.named_parameters()}
         for i, p in enumerate(_parameters(model)):
             tensors |= {f"optimizer.{i}.{name}": t for name, t in optimizer.state[p].items()}
         for step, kept in at.kept.items():
@@ -104,7 +105,7 @@ class States:
                 if name.startswith(own)
             }
         step, tokens, squared = (int(n) for n in found["counts"])
-        kept: dict[int, nn.Module] = {}
+        kept: dict[int, Any] = {}
         for number in sorted({int(n.split(".")[1]) for n in found if n.startswith("kept.")}):
             kept[number] = copy.deepcopy(model)
             _fill(kept[number], found, f"kept.{number}.")

@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 
 from rsft_bench.harness.catalog import Catalog
+from rsft_bench.harness.config import TrainingConfig
 from rsft_bench.harness.errors import UserError
+from rsft_bench.harness.graph import Graph
+from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.policies.language_model import save
 from rsft_bench.harness.store import Store, write_rows
 from rsft_bench.harness.training import fit as fit_module
@@ -142,8 +147,6 @@ def fit_task(lm: Any, folder: Path, store: str) -> Task:
 def test_a_killed_node_is_resumed_and_its_state_deleted(
     tiny_lm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import pickle
-
     whole = execute(fit_task(tiny_lm, tmp_path, "whole"))
     task = fit_task(tiny_lm, tmp_path, "killed")
     (tmp_path / "task").write_bytes(pickle.dumps(task))
@@ -160,3 +163,31 @@ def test_a_killed_node_is_resumed_and_its_state_deleted(
     assert resumed.cost.tokens == whole.cost.tokens
     assert not partial.exists()
     assert len(json.loads((resumed.folder / "fit.json").read_text())["losses"]) == 7
+
+
+def fit_params(**training: Any) -> Any:
+    """Params of the node that a config with these training settings plans for sft."""
+    settings = TrainingConfig.model_validate(training).model_dump()
+    base, data = Node("base", {}, {}), Node("data", {}, {})
+    space: Any = SimpleNamespace(
+        settings=SimpleNamespace(training=settings), seed=0, base=base, data=data
+    )
+    return Graph(space, cast("Any", None)).sft().params
+
+
+def test_defaults_add_nothing_to_the_params_of_a_fit() -> None:
+    assert fit_params() == {
+        "sets": [{"name": "D", "coefficient": 1.0, "stream": "sft-D"}],
+        "budget": {"steps": 300, "batch": 32, "lr": 1e-3},
+        "normalise": "prompt",
+        "seed": 0,
+    }
+
+
+def test_every_setting_of_the_budget_reaches_the_fit() -> None:
+    asked = {
+        **{"schedule": "cosine", "share_prefix": "auto", "save_every": 50},
+        **{"accelerate": True, "device": "cuda"},
+    }
+    found = fit_params(**asked)["budget"]
+    assert Budget(**found) == Budget(300, 32, 1e-3, **asked)  # type: ignore[arg-type]
