@@ -121,7 +121,7 @@ def test_a_preset_is_a_fresh_copy() -> None:
     [
         (
             "training.stepps=3",
-            r"'training.stepps' \(value 3\).*mean 'steps'.*Allowed: accelerate, batch, checkpoints, device, lr",
+            r"'training.stepps' \(value 3\).*mean 'steps'.*Allowed: accelerate, batch, checkpoints",
         ),
         ("gaet.margin=0.1", "mean 'gate'"),
         ("training.steps=abc", "'training.steps' = 'abc'"),
