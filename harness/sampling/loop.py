@@ -18,8 +18,10 @@ from rsft_bench.harness.sampling.llama import LlamaWeights
 COMPACT_BELOW = 0.9
 # Every cohort attends for itself, so new ones wait until this share of the budget is free.
 REFILL_ABOVE = 0.25
-# Keys and values of all answers in flight, unless a caller sets a budget.
+# Keys and values of all answers in flight, unless a caller sets a budget: what memory allows to
+# large models, and to small ones about 400 rows, since more of them outgrow the processor's caches.
 CACHE_BYTES = 512 * 1024**2
+CACHE_TOKENS = 32_768
 
 
 @dataclass(slots=True)
@@ -31,9 +33,9 @@ class Flight:
 
 
 def default_budget(weights: LlamaWeights) -> int:
-    """Tokens whose keys and values take CACHE_BYTES."""
+    """Tokens whose keys and values take CACHE_BYTES, at most CACHE_TOKENS."""
     token = 2 * len(weights.layers) * weights.kv_heads * weights.head_dim
-    return CACHE_BYTES // (token * weights.embedding.element_size())
+    return min(CACHE_TOKENS, CACHE_BYTES // (token * weights.embedding.element_size()))
 
 
 def run_packed(weights: LlamaWeights, job: Job, budget: int | None = None) -> list[RawAnswer]:
