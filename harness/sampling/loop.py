@@ -17,7 +17,7 @@ from rsft_bench.harness.sampling.llama import LlamaWeights
 # Copying the suffix caches costs about a tenth of a step, so a few finished rows are carried.
 COMPACT_BELOW = 0.9
 # Every cohort attends for itself, so new ones wait until this share of the budget is free.
-REFILL_ABOVE = 0.25
+REFILL_ABOVE = 0.5
 # Keys and values of all answers in flight, unless a caller sets a budget: what memory allows to
 # large models, and to small ones about 400 rows, since more of them outgrow the processor's caches.
 CACHE_BYTES = 512 * 1024**2

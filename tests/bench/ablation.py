@@ -7,7 +7,22 @@ thread. All cases alternate in one process; processor time is compared, so that 
 machine count little. Printed: median and range over the rounds of time without the trick / time
 with it.
 
-GAINS
+Measured with torch 2.13 on one core of a busy two-core AMD Zen 5 machine, 16 prompts, 5 rounds:
+
+| without | times as long | range |
+| --- | --- | --- |
+| prompts encoded once | 1.88 | 1.65-1.92 |
+| prompt keys shared | 1.90 | 1.56-2.03 |
+| finished rows dropped | 1.23 | 1.04-1.24 |
+| finished rows replaced | 1.07 | 24 prompts, 4 rounds, medians only |
+| fused weights | 1.09 | 0.80-1.13 |
+| oneDNN weights | 1.15 | 0.82-1.21 |
+| two-level inverse CDF | 1.05 | 0.78-1.13 |
+
+The last four ranges hold 1: on this model and machine their gain is not shown. Replacing rows when
+a quarter of the budget is free instead of half took 7 % longer than not replacing them, since
+every cohort attends for itself. oneDNN alone runs the large products twice as fast (120 against
+250 GFLOP/s at 256 rows); attention, which it does not touch, is about half of a step.
 """
 
 from __future__ import annotations

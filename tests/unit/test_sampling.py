@@ -229,7 +229,7 @@ def test_prompts_come_shortest_first_and_in_parts_that_fit():
     assert groups(rows, 16, 1) == [[7], [0], [1], [2], [3], [4], [5], [6]]
 
 
-def test_waiting_groups_start_when_a_quarter_of_the_budget_is_free():
+def test_waiting_groups_start_when_half_of_the_budget_is_free():
     """Two groups of 2 rows of limit 10 (16 held) and prompts of 20: 52 tokens each."""
     from collections import deque
 
