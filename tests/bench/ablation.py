@@ -20,7 +20,7 @@ Measured with torch 2.13 on one core of a busy two-core AMD Zen 5 machine, 16 pr
 | two-level inverse CDF | 1.05 | 0.78-1.13 |
 
 The last four ranges hold 1: on this model and machine their gain is not shown. Replacing rows when
-a quarter of the budget is free instead of half took 7 % longer than not replacing them, since
+a quarter of the budget is free instead of half took up to 7 % longer than not replacing, since
 every cohort attends for itself. oneDNN alone runs the large products twice as fast (120 against
 250 GFLOP/s at 256 rows); attention, which it does not touch, is about half of a step.
 """
