@@ -100,21 +100,26 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How completions are drawn. ``temperature`` 0 is greedy; ``top_k`` 0 means no truncation."""
+    """How completions are drawn. ``temperature`` 0 is greedy; ``top_k`` 0 means no truncation.
+
+    An answer ends at the first of the strings ``stop`` in its text and loses it.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int = 0
     max_new_tokens: int = 64
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
     """One sampled answer.
 
-    ``tokens_out`` counts answer tokens and the stop token. ``logprob`` is the sum in nats over the
-    same tokens under the sampling policy at temperature 1 without truncation; NaN where unknown.
-    ``finish_reason`` is ``stop`` when the stop token was drawn, else ``length``.
+    ``tokens_out`` counts the tokens drawn: the answer and the stop token or string. ``logprob`` is
+    the sum in nats over the same tokens under the sampling policy at temperature 1 without
+    truncation; NaN where unknown. ``finish_reason`` is ``stop`` when the stop token or a stop
+    string was drawn, else ``length``.
     """
 
     example_id: str
