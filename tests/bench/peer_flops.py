@@ -55,7 +55,9 @@ class Sizes:
     @property
     def block(self) -> int:
         """Weights of one layer."""
-        return sum(a * b for a, b in (self.query, self.key_value, self.out, self.gate_up, self.down))
+        return sum(
+            a * b for a, b in (self.query, self.key_value, self.out, self.gate_up, self.down)
+        )
 
     @property
     def keys_only(self) -> int:

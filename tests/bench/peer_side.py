@@ -11,6 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -39,10 +40,13 @@ class Process:
             "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
         }
         self.job = job
+        # Progress bars and trainers' reports go to a file, whose end is shown if the process dies.
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", str(WORKER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
             env=environment,
         )
@@ -59,7 +63,10 @@ class Process:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the process of {self.job!r} ended with {self._process.wait()}")
+            code = self._process.wait()
+            self._errors.seek(0)
+            end = "".join(self._errors.readlines()[-15:])
+            raise RuntimeError(f"the process of {self.job!r} ended with {code}:\n{end}")
         reply: dict[str, Any] = json.loads(line)
         return reply
 
@@ -67,6 +74,7 @@ class Process:
         """End the process."""
         self._process.kill()
         self._process.communicate()
+        self._errors.close()
 
 
 @dataclass(frozen=True)
@@ -136,12 +144,15 @@ class Team:
 
 @dataclass(frozen=True)
 class Side:
-    """A job and its arguments, before a layout is chosen."""
+    """A job and its arguments, before a layout is chosen.
 
-    name: str
+    ``warm`` is False for jobs that take minutes and load all they need in their constructor.
+    """
+
     job: str
     arguments: Mapping[str, Any]
     layouts: tuple[tuple[int, int], ...] = LAYOUTS
+    warm: bool = True
 
 
 @contextmanager
@@ -154,7 +165,8 @@ def best_team(side: Side, rounds: int) -> Iterator[Team]:
             team.start()
         for team in teams:
             team.ready()
-            team.measure()
+            if side.warm:
+                team.measure()
         if len(teams) > 1:
             times: dict[int, list[float]] = {i: [] for i in range(len(teams))}
             for _ in range(rounds):
@@ -168,6 +180,17 @@ def best_team(side: Side, rounds: int) -> Iterator[Team]:
         yield teams[0]
 
 
+def once(job: str, arguments: Mapping[str, Any], do: str = "run") -> dict[str, Any]:
+    """One request to a fresh process with two threads, which then ends."""
+    process = Process(job, arguments, 2)
+    try:
+        process.receive()
+        process.send(do=do)
+        return process.receive()
+    finally:
+        process.close()
+
+
 @dataclass(frozen=True)
 class Pair:
     """Alternating measurements of ours and one peer, with ours' ceiling after each."""
@@ -179,9 +202,7 @@ class Pair:
 
     def ratios(self, name: str) -> list[float]:
         """Ours over the peer's rate of a count, alternation by alternation."""
-        return [
-            a.rate(name) / b.rate(name) for a, b in zip(self.ours, self.peer, strict=True)
-        ]
+        return [a.rate(name) / b.rate(name) for a, b in zip(self.ours, self.peer, strict=True)]
 
     def share(self, ceiling: str = "chain") -> float:
         """Median share of the ceiling that ours reached, from its count ``flops``."""
