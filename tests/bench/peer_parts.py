@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from peer_models import NANO, read_prompts
@@ -29,6 +29,7 @@ class Options:
         smol: folder with SmolLM2-135M; None takes random weights of its shape.
         alternations: repetitions of each side.
         pilots: repetitions of each layout before one is chosen.
+        smol_prompts: how many prompts SmolLM2 answers.
         sweep_share: the sweep's prompts and steps are those of the preset divided by this.
         quick: the smallest workload that runs every line of code; its ratios mean nothing.
     """
@@ -37,6 +38,7 @@ class Options:
     smol: Path | None
     alternations: int = 5
     pilots: int = 2
+    smol_prompts: int = 8
     sweep_share: int = 8
     quick: bool = False
 
@@ -73,9 +75,10 @@ def versus_generate(
             result.notes.append(f"{title}: random weights of SmolLM2-135M's shape")
         common = {"folder": str(folder), "workload": f"{name}/workload.json"}
         layouts = LAYOUTS[:1] if options.quick else LAYOUTS
-        ours = Side("sample-packed", common, layouts)
+        warm = model == "nano"
+        ours = Side("sample-packed", common, layouts, warm)
         for what, batch in (("prompt by prompt", 1), ("sorted batches of 8", 8)):
-            peer = Side("sample-generate", {**common, "batch": batch}, layouts)
+            peer = Side("sample-generate", {**common, "batch": batch}, layouts, warm)
             pair = alternate(ours, peer, options.alternations, options.pilots)
             label = f"{title}, against generate {what}"
             found.append((label, pair))
@@ -108,9 +111,10 @@ def sampling_nano(options: Options) -> Result:
 
 
 def sampling_smol(options: Options) -> Result:
-    """Eight prompts, 48 tokens an answer."""
+    """A few prompts, 48 tokens an answer, one pilot: a repetition takes a minute or two."""
     title = "sampling, SmolLM2-135M, k=16"
-    result, found = versus_generate(options, title, "smol", 8, (48, 48))
+    few = replace(options, pilots=1)
+    result, found = versus_generate(few, title, "smol", options.smol_prompts, (48, 48))
     result.lines = [token_line(*item, target=t) for item, t in zip(found, (3, 2.5), strict=True)]
     return result
 

@@ -6,7 +6,7 @@ naive side calls our own functions variant after variant: sample k answers, scor
 
 from __future__ import annotations
 
-import math
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peer_worker import set_threads
+import torch
 
 from rsft_bench.baselines.selection import RULES
 from rsft_bench.harness.cli.compose import catalog
@@ -95,7 +95,8 @@ class Sweep:
         self._executor = LocalExecutor(0 if naive else 2)
         self._walk = self._new_walk(self._template)
         self._cells, self._starts = self._make_starts()
-        set_threads()
+        # Stages that ran in this process have pinned it to one thread.
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
     def _new_walk(self, root: Path) -> Walk:
         return Walk(Store(root), self._plan.catalog, self._executor, Silent(), {}, set())
@@ -212,9 +213,3 @@ def _weighted(name: str, rows: Any, share: float, start: Start) -> WeightedSet:
         for row, weight in zip(rows, weights, strict=True)
     )
     return WeightedSet(name, learnt, share, f"train-{name}")
-
-
-def draws_ratio() -> float:
-    """Answers a prompt that the naive sweep draws, over those that one pool a seed needs."""
-    variants = len(GRID["target_rate"]) * len(GRID["lambda"])
-    return math.fsum(GRID["k"]) * variants / max(GRID["k"])

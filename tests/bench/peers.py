@@ -34,6 +34,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pilots", type=int, default=2, help="repetitions to choose a layout by")
     parser.add_argument("--prompts", type=Path, default=PROMPTS, help="JSON lines with `prompt`")
     parser.add_argument("--smol", type=Path, help="SmolLM2-135M: safetensors or one GGUF file")
+    parser.add_argument("--smol-prompts", type=int, default=8, help="prompts that SmolLM2 answers")
     parser.add_argument("--sweep-share", type=int, default=8, help="divides the sweep's size")
     parser.add_argument("--out", type=Path, help="also write the table there, part after part")
     parser.add_argument("--quick-check", action="store_true", help="tiny workload: does it run?")
@@ -42,8 +43,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     for name in args.parts:
         if name not in PARTS:
             parser.error(f"unknown part {name!r}; known: {', '.join(PARTS)}")
-    if args.alternations < 1 or args.pilots < 1 or args.sweep_share < 1:
-        parser.error("--alternations, --pilots and --sweep-share must be at least 1")
+    if min(args.alternations, args.pilots, args.smol_prompts, args.sweep_share) < 1:
+        parser.error("all counts must be at least 1")
     if not args.prompts.is_file() and not args.quick_check:
         parser.error(f"--prompts {args.prompts}: no such file; give JSON lines with `prompt`")
     if args.smol is not None and not args.smol.is_dir():
@@ -78,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         smol=None if args.quick_check else args.smol,
         alternations=args.alternations,
         pilots=args.pilots,
+        smol_prompts=args.smol_prompts,
         sweep_share=args.sweep_share,
         quick=args.quick_check,
     )
