@@ -239,11 +239,12 @@ def absolute(what: str, value: float, limit: float, unit: str) -> Line:
 
 
 def memory(options: Options) -> Result:
-    """Resident memory above the loaded model, in fresh processes: eight prompts in flight."""
+    """Resident memory above the loaded model, in fresh processes: all prompts in flight at once."""
+    sizes = {"nano": 8, "smol": min(8, options.smol_prompts)}
     lines = []
-    for model in ("nano",) if options.quick else ("nano", "smol"):
+    for model in ("nano",) if options.quick else sizes:
         with tempfile.TemporaryDirectory() as name:
-            folder, _ = prepared(options, Path(name), model, 8, (48, 48))
+            folder, _ = prepared(options, Path(name), model, sizes[model], (48, 48))
             common = {"folder": str(folder), "workload": f"{name}/workload.json"}
             common |= {"part": 0, "parts": 1}
             peaks: list[tuple[float, float]] = []
@@ -252,7 +253,7 @@ def memory(options: Options) -> Result:
                 peer = once("sample-generate", {**common, "batch": 8}, "memory")
                 peaks.append((ours["peak_kib"] / MIB, peer["peak_kib"] / MIB))
         a, b = (f"{statistics.median(side):.0f} MiB" for side in zip(*peaks, strict=True))
-        what = f"memory above the model, {model}, 8 prompts × 16 answers of 48 tokens"
+        what = f"memory above the model, {model}, {sizes[model]} prompts × 16 × 48 tokens"
         lines.append(Line(what, a, b, [x / y for x, y in peaks], 0.6, at_least=False))
     text = "peak resident memory, our packed copy of the weights included; generate runs the same"
     return Result(lines, [f"memory: {text} prompts in one batch"])
