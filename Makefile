@@ -59,6 +59,7 @@ types: venv  ## mypy, strict, on the installed package (all four parts)
 bench: venv  ## time the hot paths, keep the numbers, compare with the last ones
 	$(BIN)/python -m pytest tests/bench/test_bench.py --benchmark-enable --benchmark-only \
 	  --benchmark-storage=file://.benchmarks --benchmark-autosave \
+	  --benchmark-columns=min,median,stddev,rounds \
 	  $$(find .benchmarks -name '*.json' 2>/dev/null | grep -q . && echo --benchmark-compare)
 
 $(PEERS): pyproject.toml constraints.txt $(DEPENDENCIES)

@@ -13,7 +13,7 @@ import rsft_bench.harness.policies as policies
 from rsft_bench.harness.policies.language_model import load
 
 NANO = Path(str(policies.__file__)).parent / "nano_1"
-SMOLLM2_135M = {
+SMOLLM2_135M: dict[str, Any] = {
     "hidden_size": 576,
     "intermediate_size": 1536,
     "num_hidden_layers": 30,
@@ -28,7 +28,12 @@ SMOLLM2_135M = {
     "eos_token_id": 2,
     "pad_token_id": 2,
 }
-TINY = {"hidden_size": 72, "intermediate_size": 96, "num_hidden_layers": 2, "vocab_size": 2048}
+TINY: dict[str, Any] = {
+    "hidden_size": 72,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "vocab_size": 2048,
+}
 QUICK_PROMPTS = ("Customer: Where is order 3471?\nAgent: ", "Customer: Refund, please.\nAgent: ")
 
 
@@ -43,7 +48,8 @@ def read_prompts(file: Path | None, count: int | None) -> list[str]:
 def drawn_lengths(prompts: int, k: int, shortest: int, longest: int) -> list[list[int]]:
     """Answer lengths, stop token included, uniform on both ends included; always the same draw."""
     rng = np.random.Generator(np.random.Philox(key=20))
-    return rng.integers(shortest, longest + 1, (prompts, k)).tolist()
+    drawn: list[list[int]] = rng.integers(shortest, longest + 1, (prompts, k)).tolist()
+    return drawn
 
 
 class Prepare:
@@ -122,5 +128,7 @@ def load_model(folder: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True
+    )
     return model.eval()

@@ -245,8 +245,8 @@ def memory(options: Options) -> Result:
     for model in ("nano",) if options.quick else sizes:
         with tempfile.TemporaryDirectory() as name:
             folder, _ = prepared(options, Path(name), model, sizes[model], (48, 48))
-            common = {"folder": str(folder), "workload": f"{name}/workload.json"}
-            common |= {"part": 0, "parts": 1}
+            work = {"folder": str(folder), "workload": f"{name}/workload.json"}
+            common: dict[str, object] = {**work, "part": 0, "parts": 1}
             peaks: list[tuple[float, float]] = []
             for _ in range(options.alternations):
                 ours = once("sample-packed", {**common, "packs": True}, "memory")
