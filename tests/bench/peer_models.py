@@ -105,8 +105,18 @@ class Prepare:
         tokenizer: Any = AutoTokenizer.from_pretrained(
             self._source, local_files_only=True, **options
         )
-        model.save_pretrained(out)
+        _plain(model).save_pretrained(out)
         return [tokenizer.encode(prompt) for prompt in self._prompts], False
+
+
+def _plain(model: Any) -> Any:
+    """A copy without the mark that weights read from GGUF keep, which forbids saving them."""
+    config = type(model.config).from_dict(
+        {k: v for k, v in model.config.to_dict().items() if k != "quantization_config"}
+    )
+    copy = type(model)(config)
+    copy.load_state_dict(model.state_dict())
+    return copy.float()
 
 
 def _random_model(tiny: bool) -> Any:
