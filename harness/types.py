@@ -100,10 +100,7 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How completions are drawn. ``temperature`` 0 is greedy; ``top_k`` 0 means no truncation.
-
-    An answer ends at the first of the strings ``stop`` in its text and loses it.
-    """
+    """``temperature`` 0 is greedy, ``top_k`` 0 no cut; a string of ``stop`` ends and leaves a text."""
 
     temperature: float = 1.0
     top_p: float = 1.0
