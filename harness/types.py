@@ -100,7 +100,7 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """``temperature`` 0 is greedy, ``top_k`` 0 no cut; a string of ``stop`` ends and leaves a text."""
+    """``temperature`` 0 is greedy, ``top_k`` 0 cuts nothing; ``stop`` strings end an answer."""
 
     temperature: float = 1.0
     top_p: float = 1.0
