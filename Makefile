@@ -12,9 +12,11 @@ SOURCES := $(shell find $(CODE) -name __pycache__ -prune -o \( -type f -o -type 
 TORCH := $(VENV)/.stamp-torch
 DEPENDENCIES := $(VENV)/.stamp-dependencies
 INSTALLED := $(VENV)/.stamp-installed
+PEERS := $(VENV)/.stamp-peers
+PEERS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv quickstart test lint types bench nano gate-live components aa-grid clean
+.PHONY: help venv quickstart test lint types bench peers nano gate-live components aa-grid clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -54,8 +56,21 @@ lint: venv  ## ruff
 types: venv  ## mypy, strict, on the installed package (all four parts)
 	$(BIN)/mypy -p rsft_bench
 
-bench: venv  ## micro-benchmarks
-	$(BIN)/python -m pytest tests/bench --benchmark-enable --benchmark-only
+# The first run has nothing to compare with; later ones compare with the one before.
+bench: venv  ## time the hot paths, keep the numbers, compare with the last ones
+	$(BIN)/python -m pytest tests/bench/test_bench.py --benchmark-enable --benchmark-only \
+	  --benchmark-storage=file://.benchmarks --benchmark-autosave \
+	  --benchmark-columns=min,median,stddev,rounds \
+	  $$(find .benchmarks -name '*.json' 2>/dev/null | grep -q . && echo --benchmark-compare)
+
+$(PEERS): pyproject.toml constraints.txt $(DEPENDENCIES)
+	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	  print(*p["optional-dependencies"]["bench"], sep="\n")' > $(VENV)/wanted-peers.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -r $(VENV)/wanted-peers.txt
+	touch $@
+
+peers: venv $(PEERS)  ## our parts beside their peers, one table (PEERS_ARGS="--parts training")
+	$(BIN)/python tests/bench/peers.py $(PEERS_ARGS)
 
 nano: venv  ## train the packaged policy again into build/nano-1 (about an hour on two cores)
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m rsft_bench.harness.policies.nano_training \

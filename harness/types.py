@@ -56,8 +56,8 @@ class Log:
 class SuiteData:
     """What a suite loads for one seed.
 
-    ``examples`` holds all splits in canonical order; ``logs`` answer ``train`` examples only.
-    ``report`` states provenance for the report: ceiling, headroom, skipped counts, warnings.
+    ``examples`` holds all splits in canonical order; ``logs`` answer ``train`` examples only;
+    ``report`` states provenance: ceiling, headroom, skipped counts, warnings.
     """
 
     examples: tuple[Example, ...]
@@ -99,21 +99,21 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How completions are drawn; ``temperature`` 0 is greedy, ``top_k`` 0 truncates nothing."""
+    """``temperature`` 0 is greedy, ``top_k`` 0 cuts nothing; ``stop`` strings end an answer."""
 
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int = 0
     max_new_tokens: int = 64
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One sampled answer.
+    """One sampled answer; ``finish_reason`` is ``stop`` if a stop token or string was drawn.
 
-    ``tokens_out`` counts answer tokens and the stop token. ``logprob`` is the sum in nats over the
-    same tokens under the sampling policy at temperature 1 without truncation; NaN where unknown.
-    ``finish_reason`` is ``stop`` when the stop token was drawn, else ``length``.
+    ``tokens_out`` counts the tokens drawn: the answer and the stop token or string. ``logprob`` is
+    their sum in nats under the sampling policy at temperature 1 without truncation, NaN if unknown.
     """
 
     example_id: str

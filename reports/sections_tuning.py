@@ -45,9 +45,10 @@ def learning_rate(m: Mapping[str, Json]) -> str:
         return "The run does not say its learning rate."
     factors = training.get("lr_factors") or [1]
     if len(factors) == 1:
+        origin = ", set on SFT, same steps" if m.get("preset") else ""
         return (
-            f"One learning rate, {training['lr'] * factors[0]:g}, for all trained arms, set on "
-            "SFT, same steps; an arm of its own best rate may do better (preset `standard`)."
+            f"One learning rate, {training['lr'] * factors[0]:g}, for all trained arms{origin}; "
+            "an arm at its own best rate may do better (preset `standard` tries three)."
         )
     tried = ", ".join(f"{training['lr'] * f:g}" for f in factors)
     return f"Every arm that starts at SFT tried the learning rates {tried} on select."

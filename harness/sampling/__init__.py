@@ -1,7 +1,8 @@
 """Sampling answers from a language model and scoring given ones.
 
-``sample`` draws one block; ``score`` returns log probabilities. Plain Llama models run in the
-package's own loop, others through transformers' forward with the same results.
+``sample`` draws one block, ``sample_raw`` the same before it becomes text; ``score`` returns log
+probabilities. Llama-like models run in the package's own loop, others through transformers' forward
+with the same results.
 """
 
 from __future__ import annotations
@@ -11,20 +12,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from rsft_bench.harness.errors import InfrastructureError
 from rsft_bench.harness.policies.language_model import LanguageModel
 from rsft_bench.harness.sampling import fallback
+from rsft_bench.harness.sampling.answers import Job, RawAnswer, Request, streams
 from rsft_bench.harness.sampling.llama import LlamaWeights, pack, packable
-from rsft_bench.harness.sampling.loop import RawAnswer, Request, run_wave, streams
+from rsft_bench.harness.sampling.loop import run_packed
 from rsft_bench.harness.sampling.scoring import Pair, score_pairs
+from rsft_bench.harness.sampling.stops import before_stop, stop_check
 from rsft_bench.harness.types import Completion, FloatArray, Sampling
 
-__all__ = ["prepare", "sample", "score"]
-
-# Rows that decode together: enough to keep one core's matrix products busy, 64 MiB at nano size.
-WAVE_ROWS = 256
+__all__ = ["prepare", "run", "sample", "sample_raw", "score"]
 
 
 def prepare(lm: LanguageModel) -> LlamaWeights | None:
@@ -43,6 +42,7 @@ def sample(
     seed: int,
     purpose: str,
     packed: LlamaWeights | None = None,
+    budget: int | None = None,
 ) -> list[Completion]:
     """Draw answers to every prompt; one call is one block and depends on its arguments alone.
 
@@ -54,6 +54,7 @@ def sample(
         seed: with ``purpose``, ``example_id`` and draw it fixes one uniform number a position.
         purpose: name of the random stream.
         packed: ``prepare(lm)`` where the caller keeps it between calls.
+        budget: tokens held in memory at once, see ``loop.run_packed``; changes rounding only.
 
     Returns:
         Completions ordered by (prompt, draw); empty if there are no prompts or no draws.
@@ -61,62 +62,69 @@ def sample(
     Raises:
         InfrastructureError: the model's logits are not finite.
     """
-    encoded = [(example_id, lm.encode_prompt(prompt)) for example_id, prompt in prompts]
     computed = draws[:1] if sampling.temperature == 0 else draws
-    requests = [
-        Request(tuple(ids), min(sampling.max_new_tokens, lm.context - len(ids)), example_id, number)
-        for example_id, ids in encoded
-        for number in computed
-    ]
-    if not requests:
-        return []
-    with torch.inference_mode():
-        weights = packed if packed is not None else prepare(lm)
-        uniform = streams(requests, sampling, seed, purpose)
-        answers: list[RawAnswer] = []
-        for part in waves(len(requests), len(computed)):
-            part_uniform = None if uniform is None else uniform[part]
-            answers += _run(lm, weights, requests[part], part_uniform, sampling)
-    repeats = len(draws) // len(computed)
+    answered = sample_raw(lm, prompts, computed, sampling, seed, purpose, packed, budget)
+    repeats = len(draws) // max(1, len(computed))
     return [
-        _completion(lm, request, answer, draws[i] if repeats > 1 else request.draw)
-        for request, answer in zip(requests, answers, strict=True)
+        _completion(lm, request, answer, sampling, draws[i] if repeats > 1 else request.draw)
+        for request, answer in answered
         for i in range(repeats)
     ]
 
 
-def waves(rows: int, draws: int) -> list[slice]:
-    """Cut ``rows`` into waves of whole prompts, near WAVE_ROWS each."""
-    size = max(1, WAVE_ROWS // draws) * draws
-    return [slice(start, start + size) for start in range(0, rows, size)]
-
-
-def _run(
+def sample_raw(
     lm: LanguageModel,
-    weights: LlamaWeights | None,
-    requests: Sequence[Request],
-    uniform: Tensor | None,
+    prompts: Sequence[tuple[str, str]],
+    draws: range,
     sampling: Sampling,
+    seed: int,
+    purpose: str,
+    packed: LlamaWeights | None = None,
+    budget: int | None = None,
+) -> list[tuple[Request, RawAnswer]]:
+    """As ``sample``, but tokens and log probabilities, and greedy decoding repeated as asked."""
+    encoded = [(example_id, lm.encode_prompt(prompt)) for example_id, prompt in prompts]
+    requests = [
+        Request(tuple(ids), min(sampling.max_new_tokens, lm.context - len(ids)), example_id, number)
+        for example_id, ids in encoded
+        for number in draws
+    ]
+    if not requests:
+        return []
+    uniform = streams(requests, sampling, seed, purpose)
+    job = Job(requests, uniform, sampling, lm.eos_id, stop_check(lm, sampling.stop))
+    return list(zip(requests, run(lm, job, packed, budget), strict=True))
+
+
+def run(
+    lm: LanguageModel, job: Job, packed: LlamaWeights | None = None, budget: int | None = None
 ) -> list[RawAnswer]:
-    if weights is None:
-        return fallback.run_rows(lm.model, requests, uniform, sampling, lm.eos_id)
-    return run_wave(weights, requests, uniform, sampling, lm.eos_id)
+    """Draw the answers of a job, in the order of its requests, by the fastest loop that can."""
+    with torch.inference_mode():
+        weights = packed if packed is not None else prepare(lm)
+        if weights is None:
+            return fallback.run_model(lm.model, job, budget)
+        return run_packed(weights, job, budget)
 
 
-def _completion(lm: LanguageModel, request: Request, answer: RawAnswer, number: int) -> Completion:
+def _completion(
+    lm: LanguageModel, request: Request, answer: RawAnswer, sampling: Sampling, number: int
+) -> Completion:
     if math.isnan(answer.logprob):
         raise InfrastructureError(
             f"the model's logits are not finite on example {request.example_id!r}: "
             "its training diverged or its weights are damaged"
         )
     stopped = answer.ids[-1:] == [lm.eos_id]
+    ids = answer.ids[:-1] if stopped else answer.ids
+    text = before_stop(lm, ids, sampling.stop)
     return Completion(
         example_id=request.example_id,
         draw=number,
-        text=lm.decode(answer.ids[:-1] if stopped else answer.ids),
+        text=lm.decode(ids) if text is None else text,
         tokens_in=len(request.ids),
         tokens_out=len(answer.ids),
-        finish_reason="stop" if stopped else "length",
+        finish_reason="stop" if stopped or text is not None else "length",
         logprob=answer.logprob,
     )
 

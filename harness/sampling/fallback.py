@@ -1,57 +1,45 @@
-"""Sampling and scoring through transformers' own forward, for models other than plain Llamas.
+"""Sampling and scoring through transformers' own forward, for models that cannot be packed.
 
 Correct for any causal LM and slow: one prompt at a time, so that nothing is ever padded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from rsft_bench.harness.sampling.answers import Answers, Job, RawAnswer
 from rsft_bench.harness.sampling.law import chosen_logprobs, draw
-from rsft_bench.harness.sampling.loop import Answers, RawAnswer, Request
-from rsft_bench.harness.types import Sampling
+
+# Prompt and answer tokens of the rows that run together.
+DEFAULT_BUDGET = 16_384
 
 
-def run_rows(
-    model: Any,
-    requests: Sequence[Request],
-    uniform: Tensor | None,
-    sampling: Sampling,
-    stop: int,
-) -> list[RawAnswer]:
-    """As ``loop.run_wave``, on the model itself. Rows of one prompt run together."""
+def run_model(model: Any, job: Job, budget: int | None = None) -> list[RawAnswer]:
+    """As ``loop.run_packed``, on the model itself. Rows of one prompt run together."""
     groups: dict[tuple[int, ...], list[int]] = {}
-    for i, request in enumerate(requests):
+    for i, request in enumerate(job.requests):
         groups.setdefault(request.ids, []).append(i)
-    answers = Answers(torch.tensor([r.limit for r in requests]), stop)
+    answers = Answers(job)
     for ids, members in groups.items():
-        limit = max(requests[i].limit for i in members)
-        _run_prompt(model, ids, torch.tensor(members), limit, answers, uniform, sampling)
+        limit = max(job.requests[i].limit for i in members)
+        most = max(1, (DEFAULT_BUDGET if budget is None else budget) // (len(ids) + limit))
+        for part in torch.tensor(members).split(most):
+            _run_prompt(model, ids, part, answers, job)
     return answers.finish()
 
 
-def _run_prompt(
-    model: Any,
-    ids: tuple[int, ...],
-    rows: Tensor,
-    limit: int,
-    answers: Answers,
-    uniform: Tensor | None,
-    sampling: Sampling,
-) -> None:
+def _run_prompt(model: Any, ids: tuple[int, ...], rows: Tensor, answers: Answers, job: Job) -> None:
     tokens = torch.tensor(ids).expand(len(rows), -1)
     past = None
-    for step in range(limit):
+    while True:
         output = model(input_ids=tokens, past_key_values=past, use_cache=True)
         past = output.past_key_values
-        level = uniform[rows, step] if uniform is not None else torch.empty(0)
-        drawn = draw(output.logits[:, -1].float(), sampling, level)
-        if not answers.append(step, rows, drawn.tokens, drawn.logprobs).any():
-            break
+        drawn = draw(output.logits[:, -1].float(), job.sampling, answers.uniform(rows))
+        if not answers.append(rows, drawn).any():
+            return
         tokens = drawn.tokens[:, None]
 
 

@@ -1,116 +1,139 @@
-"""The sampling loop over packed Llama weights: waves of answers, finished rows dropped."""
+"""The sampling loop over packed weights: rows start in cohorts, finished ones are replaced."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from rsft_bench.harness.sampling.decoder import Decoder
+from rsft_bench.harness.sampling.answers import Answers, Job, RawAnswer, Request
+from rsft_bench.harness.sampling.decoder import GROWTH, Cohort, start, step
 from rsft_bench.harness.sampling.law import draw
 from rsft_bench.harness.sampling.llama import LlamaWeights
-from rsft_bench.harness.seeding import uniforms
-from rsft_bench.harness.types import Sampling
 
 # Copying the suffix caches costs about a tenth of a step, so a few finished rows are carried.
 COMPACT_BELOW = 0.9
+# Every cohort attends for itself, so new ones wait until this share of the budget is free.
+REFILL_ABOVE = 0.5
+# Keys and values of all answers in flight, unless a caller sets a budget: what memory allows to
+# large models, and to small ones about 400 rows, since more of them outgrow the processor's caches.
+CACHE_BYTES = 512 * 1024**2
+CACHE_TOKENS = 32_768
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One answer to draw: its prompt tokens, the most tokens it may have, and its stream's key."""
+@dataclass(slots=True)
+class Flight:
+    """A cohort and the request number (R,) of each of its rows."""
 
-    ids: tuple[int, ...]
-    limit: int
-    example_id: str
-    draw: int
+    cohort: Cohort
+    rows: Tensor
 
 
-class RawAnswer(NamedTuple):
-    """Tokens of one answer, stop token included if drawn, and their log probability in nats."""
-
-    ids: list[int]
-    logprob: float
-
-
-def streams(
-    requests: Sequence[Request], sampling: Sampling, seed: int, purpose: str
-) -> Tensor | None:
-    """Uniforms (n, longest limit) float64 of each request's own stream; None when greedy."""
-    if sampling.temperature == 0:
-        return None
-    longest = max(r.limit for r in requests)
-    return torch.from_numpy(
-        np.stack([uniforms(seed, purpose, r.example_id, r.draw, longest) for r in requests])
-    )
+def default_budget(weights: LlamaWeights) -> int:
+    """Tokens whose keys and values take CACHE_BYTES, at most CACHE_TOKENS."""
+    token = 2 * len(weights.layers) * weights.kv_heads * weights.head_dim
+    return min(CACHE_TOKENS, CACHE_BYTES // (token * weights.embedding.element_size()))
 
 
-class Answers:
-    """What has been drawn so far for n requests."""
-
-    def __init__(self, limits: Tensor, stop: int) -> None:
-        self._limits, self._stop = limits, stop
-        self._tokens: Tensor = torch.full((int(limits.max()), len(limits)), stop)
-        self._lengths = torch.zeros_like(limits)
-        self._logprobs = torch.zeros(len(limits), dtype=torch.float64)
-        self._alive = torch.ones(len(limits), dtype=torch.bool)
-
-    def append(self, step: int, rows: Tensor, tokens: Tensor, logprobs: Tensor) -> Tensor:
-        """Record one token for each of ``rows``; finished ones ignore it. Returns who goes on."""
-        alive = self._alive[rows]
-        self._tokens[step, rows] = tokens
-        self._lengths[rows] += alive
-        self._logprobs[rows] += logprobs.masked_fill(~alive, 0.0)
-        alive &= (tokens != self._stop) & (step + 1 < self._limits[rows])
-        self._alive[rows] = alive
-        return alive
-
-    def finish(self) -> list[RawAnswer]:
-        """All answers, in the order of the requests."""
-        tokens = self._tokens.T.tolist()
-        lengths, logprobs = self._lengths.tolist(), self._logprobs.tolist()
-        return [
-            RawAnswer(ids[:n], logprob)
-            for ids, n, logprob in zip(tokens, lengths, logprobs, strict=True)
-        ]
-
-
-def run_wave(
-    weights: LlamaWeights,
-    requests: Sequence[Request],
-    uniform: Tensor | None,
-    sampling: Sampling,
-    stop: int,
-) -> list[RawAnswer]:
-    """Draw all ``requests`` side by side. Equal prompts are encoded once.
+def run_packed(weights: LlamaWeights, job: Job, budget: int | None = None) -> list[RawAnswer]:
+    """Draw all answers of a job. Equal prompts are encoded once, unless the budget parts them.
 
     Args:
         weights: packed model.
-        requests: at least one.
-        uniform: (n, positions) float64, see ``streams``; None when greedy.
-        sampling: the law; its ``max_new_tokens`` is not read, each request has its limit.
-        stop: token that ends an answer.
+        job: at least one request.
+        budget: tokens whose keys may be held at once, prompts and suffixes together; one row
+            runs even if it needs more. None: see ``default_budget``.
     """
-    numbers = {ids: i for i, ids in enumerate(dict.fromkeys(r.ids for r in requests))}
-    owner, rows = torch.tensor([numbers[r.ids] for r in requests]).sort(stable=True)
-    limits = torch.tensor([r.limit for r in requests])
-    decoder = Decoder(weights, [list(ids) for ids in numbers], owner, int(limits.max()))
-    answers = Answers(limits, stop)
-    logits = decoder.first_logits()
-    for step in range(int(limits.max())):
-        level = uniform[rows, step] if uniform is not None else torch.empty(0)
-        tokens, logprobs = draw(logits, sampling, level)
-        alive = answers.append(step, rows, tokens, logprobs)
-        going = int(alive.sum())
-        if going == 0:
-            break
-        if going <= COMPACT_BELOW * len(rows):
-            kept = alive.nonzero()[:, 0]
-            decoder.keep(kept)
-            rows, tokens = rows[kept], tokens[kept]
-        logits = decoder.step(tokens)
+    budget = default_budget(weights) if budget is None else budget
+    limit = room(max(r.limit for r in job.requests))
+    turns = weights.turns(max(len(r.ids) for r in job.requests) + limit)
+    waiting = deque(groups(job.requests, limit, budget))
+    answers = Answers(job)
+    flights: list[Flight] = []
+    logits: list[Tensor] = []
+    while waiting or flights:
+        chosen = admit(waiting, job.requests, [f.cohort.tokens(limit) for f in flights], budget)
+        if chosen:
+            flight, first = _start(weights, job.requests, chosen)
+            flights.append(flight)
+            logits.append(first)
+        rows = torch.cat([flight.rows for flight in flights])
+        together = logits[0] if len(logits) == 1 else torch.cat(logits)
+        drawn = draw(together, job.sampling, answers.uniform(rows))
+        tokens = _compact(flights, drawn.tokens, answers.append(rows, drawn))
+        flights = [flight for flight in flights if len(flight.rows)]
+        logits = [step(weights, [f.cohort for f in flights], tokens, turns)] if flights else []
     return answers.finish()
+
+
+def room(limit: int) -> int:
+    """Suffix slots that a row of ``limit`` comes to hold: its last token needs none, slot 0 one."""
+    return limit + -limit % GROWTH
+
+
+def groups(requests: Sequence[Request], limit: int, budget: int) -> list[list[int]]:
+    """Requests of one prompt each, shortest prompt first; parts of them where all do not fit."""
+    by_prompt: dict[tuple[int, ...], list[int]] = {}
+    for i, request in enumerate(requests):
+        by_prompt.setdefault(request.ids, []).append(i)
+    parts = []
+    for ids in sorted(by_prompt, key=len):
+        members, most = by_prompt[ids], max(1, (budget - len(ids)) // limit)
+        parts += [members[at : at + most] for at in range(0, len(members), most)]
+    return parts
+
+
+def admit(
+    waiting: deque[list[int]], requests: Sequence[Request], held: Sequence[int], budget: int
+) -> list[list[int]]:
+    """Take the groups off ``waiting`` that start now; none while little of the budget is free.
+
+    Args:
+        waiting: groups in order of prompt length, so the last one taken is the longest.
+        requests: what the groups number.
+        held: tokens of each cohort in flight.
+        budget: tokens of all.
+    """
+    free = budget - sum(held)
+    if not waiting or (held and free < REFILL_ABOVE * budget):
+        return []
+    limit = room(max(r.limit for r in requests))
+    taken: list[list[int]] = []
+    rows = 0
+    while waiting:
+        longest = len(requests[waiting[0][0]].ids)
+        needed = longest * (len(taken) + 1) + limit * (rows + len(waiting[0]))
+        if needed > free and (taken or held):
+            break
+        rows += len(waiting[0])
+        taken.append(waiting.popleft())
+    return taken
+
+
+def _start(
+    weights: LlamaWeights, requests: Sequence[Request], chosen: Sequence[list[int]]
+) -> tuple[Flight, Tensor]:
+    prompts = [list(requests[group[0]].ids) for group in chosen]
+    owner = torch.tensor([i for i, group in enumerate(chosen) for _ in group])
+    rows = torch.tensor([i for group in chosen for i in group])
+    cohort, logits = start(weights, prompts, owner)
+    return Flight(cohort, rows), logits
+
+
+def _compact(flights: Sequence[Flight], tokens: Tensor, alive: Tensor) -> Tensor:
+    """Drop finished rows where they are many; the tokens of the rows that remain."""
+    sizes = [len(flight.rows) for flight in flights]
+    left = []
+    for flight, token, going in zip(flights, tokens.split(sizes), alive.split(sizes), strict=True):
+        kept = going.nonzero()[:, 0]
+        if len(kept) > COMPACT_BELOW * len(going):
+            left.append(token)
+            continue
+        flight.rows = flight.rows[kept]
+        if len(kept):
+            flight.cohort.keep(kept)
+        left.append(token[kept])
+    return torch.cat(left)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from synthetic_run import write_synthetic_run
 
 import rsft_bench.harness.policies as policies
@@ -16,9 +17,21 @@ from rsft_bench.harness.policies.language_model import LanguageModel, load
 from rsft_bench.harness.rewards.proxy import fit_proxy
 from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.harness.sampling import prepare, sample, score
-from rsft_bench.harness.statistics import best_of_n_weights, two_way_effect
+from rsft_bench.harness.sampling.decoder import Cohort, start, step
+from rsft_bench.harness.sampling.law import draw
+from rsft_bench.harness.statistics import best_of_n_weights, bootstrap_interval, two_way_effect
 from rsft_bench.harness.store import Store, write_rows
-from rsft_bench.harness.types import Cost, Example, Sampling, ScoredPool
+from rsft_bench.harness.training.fit import fit
+from rsft_bench.harness.types import (
+    Budget,
+    Cost,
+    Example,
+    Sampling,
+    ScoredPool,
+    TrainRow,
+    WeightedSet,
+)
+from rsft_bench.reports import FORMATS, write
 from rsft_bench.reports.analysis import compare
 from rsft_bench.tasks.order_status import ORDER_STATUS
 
@@ -86,6 +99,14 @@ def test_two_way_effect(benchmark: Any) -> None:
     assert (effect.clusters, effect.seeds) == (30, 5)
 
 
+def test_bootstrap(benchmark: Any) -> None:
+    """2,000 replicates of a mean over 750 rows in 30 clusters."""
+    values = np.random.Generator(np.random.Philox(key=4)).normal(0.1, 0.4, 750)
+    cluster = [f"c{i % 30}" for i in range(150)] * 5
+    interval = benchmark(bootstrap_interval, lambda rows: float(values[rows].mean()), cluster, 0)
+    assert interval.lo < values.mean() < interval.hi
+
+
 def test_best_of_n_weights(benchmark: Any) -> None:
     rng = np.random.Generator(np.random.Philox(key=3))
     proxy = rng.random(DRAWS)
@@ -137,10 +158,47 @@ def test_sampling_a_block(
     prompts = [(f"{i}/{e.example_id}", e.prompt) for i, (e, _) in enumerate(answered[:32])]
     law, packed = Sampling(max_new_tokens=16), prepare(nano)
 
-    def draw() -> Any:
+    def block() -> Any:
         return sample(nano, prompts, range(8), law, 0, "bench", packed=packed)
 
-    assert len(benchmark(draw)) == 32 * 8
+    assert len(benchmark(block)) == 32 * 8
+
+
+def test_decoding_steps(
+    nano: LanguageModel, answered: list[tuple[Example, str]], benchmark: Any
+) -> None:
+    """16 steps of 16 prompts x 16 answers, the draw included and the prompts' pass not."""
+    weights = prepare(nano)
+    assert weights is not None
+    prompts = [nano.encode_prompt(example.prompt) for example, _ in answered[:16]]
+    owner = torch.arange(16).repeat_interleave(16)
+    uniform = torch.rand(len(owner), dtype=torch.float64)
+    law = Sampling()
+
+    turns = weights.turns(max(len(ids) for ids in prompts) + 32)
+
+    def begin() -> tuple[tuple[Cohort, torch.Tensor], dict[str, Any]]:
+        with torch.inference_mode():
+            return start(weights, prompts, owner), {}
+
+    def steps(cohort: Cohort, logits: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            for _ in range(16):
+                logits = step(weights, [cohort], draw(logits, law, uniform).tokens, turns)
+            return logits
+
+    logits = benchmark.pedantic(steps, setup=begin, rounds=5, warmup_rounds=1)
+    assert logits.shape == (256, nano.model.config.vocab_size)
+
+
+def test_training_steps(
+    nano: LanguageModel, answered: list[tuple[Example, str]], benchmark: Any
+) -> None:
+    """Two optimizer steps of 32 rows."""
+    rows = tuple(TrainRow(e.example_id, e.prompt, text, 1 / 64) for e, text in answered[:64])
+    learnt = WeightedSet("D", rows, 1.0, "train-D")
+    result = benchmark(fit, nano, [learnt], Budget(2, 32, 1e-3), 0)
+    assert len(result.losses) == 2
 
 
 def test_scoring_answers(
@@ -158,3 +216,10 @@ def test_report_analysis(tmp_path: Path, benchmark: Any) -> None:
     path = write_synthetic_run(tmp_path / "run")
     found = benchmark(lambda: compare(RunFolder(path)))
     assert found["comparisons"]
+
+
+def test_report_build(tmp_path: Path, benchmark: Any) -> None:
+    """results.json, HTML, Markdown and plots of the same run."""
+    run = RunFolder(write_synthetic_run(tmp_path / "run"))
+    written = benchmark.pedantic(write, (run, FORMATS), rounds=3, warmup_rounds=1)
+    assert [path.name for path in written] == ["report.html", "report.md", "results.json"]

@@ -1,18 +1,19 @@
-"""The fast loop draws from the model's law: against ``generate``, plain forwards, exact laws."""
+"""The sampler draws what the model says: against ``generate`` and plain forwards, any shape."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from transformers import GenerationConfig
 
 from rsft_bench.harness import sampling as sampling_module
-from rsft_bench.harness.sampling import prepare, sample, score
-from rsft_bench.harness.sampling.law import probabilities
+from rsft_bench.harness.policies.language_model import LanguageModel
+from rsft_bench.harness.sampling import run, sample, sample_raw, score
+from rsft_bench.harness.sampling.answers import Job, Request, streams
 from rsft_bench.harness.sampling.llama import packable
 from rsft_bench.harness.types import Sampling
 
@@ -22,33 +23,76 @@ PROMPTS = [
         [(4821, "Where is my order?"), (7, "Hi"), (90210, "Can I return the scarf I bought?")]
     )
 ]
+LONG = {"rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 64}
+#: architecture and what its config has beside the usual tiny shape
 SHAPES = {
-    "grouped": {},
-    "multi-head": {"num_key_value_heads": 4},
-    "untied": {"tie_word_embeddings": False},
-    "biased": {"attention_bias": True, "mlp_bias": True},
-    "llama3 rope": {
-        "rope_parameters": {
-            "rope_type": "llama3",
-            "rope_theta": 10000.0,
-            "factor": 4.0,
-            "low_freq_factor": 1.0,
-            "high_freq_factor": 4.0,
-            "original_max_position_embeddings": 64,
-        }
-    },
+    "grouped": ("Llama", {}),
+    "multi-head": ("Llama", {"num_key_value_heads": 4}),
+    "untied": ("Llama", {"tie_word_embeddings": False}),
+    "biased": ("Llama", {"attention_bias": True, "mlp_bias": True}),
+    "wide heads": ("Llama", {"head_dim": 24}),
+    "linear rope": ("Llama", {"rope_parameters": {"rope_type": "linear", **LONG}}),
+    "yarn rope": ("Llama", {"rope_parameters": {"rope_type": "yarn", **LONG}}),
+    "llama3 rope": (
+        "Llama",
+        {
+            "rope_parameters": {
+                "rope_type": "llama3",
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                **LONG,
+            }
+        },
+    ),
+    "mistral": ("Mistral", {"sliding_window": None}),
+    "qwen2": ("Qwen2", {"tie_word_embeddings": False}),
+    "qwen3": ("Qwen3", {"head_dim": 16}),
+}
+OTHERS = {
+    "gpt2": ("GPT2", {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512}),
+    "sliding window": ("Mistral", {"sliding_window": 16}),
+    "dynamic rope": ("Llama", {"rope_parameters": {"rope_type": "dynamic", **LONG}}),
 }
 
 
-@pytest.fixture(scope="module", params=list(SHAPES))
-def lm(request, make_tiny_lm):
-    lm = make_tiny_lm(3, **SHAPES[request.param])
-    if request.param == "biased":
-        with torch.no_grad():
-            for name, parameter in lm.model.named_parameters():
-                if name.endswith("bias"):
-                    parameter.normal_(generator=torch.Generator().manual_seed(len(name)))
-    assert packable(lm.model)
+def tiny(tokenizer, kind, extra):
+    """A random model of one architecture; every bias and norm is random too."""
+    shape = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "tie_word_embeddings": True,
+    }
+    config = getattr(transformers, f"{kind}Config")(
+        **{
+            "vocab_size": 300,
+            "initializer_range": 0.2,
+            "bos_token_id": None,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+            **({} if kind == "GPT2" else shape),
+            **extra,
+        }
+    )
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(3)
+        name = f"{kind}LMHeadModel" if kind == "GPT2" else f"{kind}ForCausalLM"
+        model = getattr(transformers, name)(config).float().eval()
+        for label, parameter in model.named_parameters():
+            if label.endswith("bias"):
+                parameter.normal_()
+            elif "norm" in label:
+                parameter.uniform_(0.5, 1.5)
+    return LanguageModel(model=model, tokenizer=tokenizer, context=512)
+
+
+@pytest.fixture(scope="module", params=[*SHAPES, *OTHERS])
+def lm(request, tiny_lm):
+    lm = tiny(tiny_lm.tokenizer, *{**SHAPES, **OTHERS}[request.param])
+    assert packable(lm.model) == (request.param in SHAPES)
     return lm
 
 
@@ -77,19 +121,36 @@ def test_greedy_equals_generate(lm):
         assert ours.logprob == pytest.approx(answer_tokens(lm, new, prompt), abs=1e-4)
 
 
-def test_logprobs_of_samples_equal_a_plain_forward(lm, monkeypatch):
-    raw = []
-    real = sampling_module.run_wave
-    monkeypatch.setattr(
-        sampling_module, "run_wave", lambda *a: raw.extend(real(*a)) or raw[-len(a[1]) :]
-    )
-    law = Sampling(temperature=0.7, top_p=0.9, top_k=50, max_new_tokens=20)
-    drawn = sample(lm, PROMPTS, range(6), law, 5, "t")
-    assert [c.draw for c in drawn] == [0, 1, 2, 3, 4, 5] * 3
-    for completion, answer in zip(drawn, raw, strict=True):
-        prompt = dict(PROMPTS)[completion.example_id]
-        expected = answer_tokens(lm, answer.ids, prompt)
-        assert completion.logprob == pytest.approx(expected, abs=1e-4)
+def law_of(logits, law):
+    """Log probabilities (n, V) under ``law``, by transformers' warpers."""
+    warpers = [transformers.TemperatureLogitsWarper(law.temperature)]
+    if law.top_k:
+        warpers.append(transformers.TopKLogitsWarper(law.top_k))
+    if law.top_p < 1:
+        warpers.append(transformers.TopPLogitsWarper(law.top_p))
+    for warp in warpers:
+        logits = warp(None, logits)
+    return logits.double().log_softmax(-1)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        Sampling(max_new_tokens=20),
+        Sampling(temperature=0.7, top_p=0.9, top_k=50, max_new_tokens=20),
+    ],
+    ids=["plain", "cut"],
+)
+def test_both_logprobs_equal_a_plain_forward(lm, law):
+    for request, answer in sample_raw(lm, PROMPTS, range(4), law, 5, "t"):
+        assert answer.logprob == pytest.approx(
+            answer_tokens(lm, answer.ids, dict(PROMPTS)[request.example_id]), abs=1e-4
+        )
+        with torch.inference_mode():
+            logits = lm.model(torch.tensor([[*request.ids, *answer.ids]])).logits[0]
+        cut = law_of(logits[len(request.ids) - 1 : -1], law)
+        picked = cut.gather(1, torch.tensor(answer.ids)[:, None]).sum()
+        assert answer.sampled_logprob == pytest.approx(float(picked), abs=1e-4)
 
 
 def test_the_other_path_draws_the_same_answers(lm, monkeypatch):
@@ -101,87 +162,36 @@ def test_the_other_path_draws_the_same_answers(lm, monkeypatch):
     assert np.allclose([c.logprob for c in fast], [c.logprob for c in slow], atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "law",
-    [
-        Sampling(max_new_tokens=1),
-        Sampling(temperature=0.6, top_p=0.8, max_new_tokens=1),
-        Sampling(temperature=1.3, top_k=12, max_new_tokens=1),
-    ],
-    ids=["plain", "top_p", "top_k"],
-)
-def test_first_tokens_follow_the_exact_law(tiny_lm, law):
-    draws = 50_000
-    prompt = PROMPTS[0][1]
-    with torch.inference_mode():
-        logits = tiny_lm.model(torch.tensor([tiny_lm.encode_prompt(prompt)])).logits[0, -1:]
-        weights = probabilities(logits, law)[0].double()
-    exact = (weights / weights.sum()).numpy()
-    count = count_first_tokens(tiny_lm, prompt, law, draws)
-    assert set(np.flatnonzero(count)) <= set(np.flatnonzero(exact))
-    assert abs(chi_square_z(count, draws * exact)) < 4
-
-
-def count_first_tokens(lm, prompt, law, draws):
-    """Counts (V,) of first tokens, read from the loop before text hides them."""
-    requests = sampling_module.Request
-    ids = tuple(lm.encode_prompt(prompt))
-    rows = [requests(ids, 1, "example", i) for i in range(draws)]
-    with torch.inference_mode():
-        uniform = sampling_module.streams(rows, law, 11, "law")
-        answers = sampling_module.run_wave(prepare(lm), rows, uniform, law, lm.eos_id)
-    return np.bincount([a.ids[0] for a in answers], minlength=300)
-
-
-def chi_square_z(count, expected):
-    """Pearson's statistic over cells of at least 5 (rarer ones pooled), as a normal deviate.
-
-    (X - df) / sqrt(2 df): its mean is 0 and its variance about 1 under the law.
-    """
-    common = expected >= 5
-    count = np.append(count[common], count[~common].sum())
-    expected = np.append(expected[common], expected[~common].sum())
-    used = expected > 0
-    statistic = ((count - expected)[used] ** 2 / expected[used]).sum()
-    df = used.sum() - 1
-    return (statistic - df) / math.sqrt(2 * df)
-
-
-def test_later_tokens_follow_the_exact_law(tiny_lm):
-    """Second tokens given the commonest first one, against a forward over that prefix."""
-    law = Sampling(max_new_tokens=2)
-    ids = tuple(tiny_lm.encode_prompt(PROMPTS[1][1]))
-    rows = [sampling_module.Request(ids, 2, "example", i) for i in range(20_000)]
-    with torch.inference_mode():
-        uniform = sampling_module.streams(rows, law, 2, "law")
-        answers = sampling_module.run_wave(prepare(tiny_lm), rows, uniform, law, -1)
-        first = Counter(a.ids[0] for a in answers).most_common(1)[0][0]
-        logits = tiny_lm.model(torch.tensor([[*ids, first]])).logits[0, -1].double()
-    second = [a.ids[1] for a in answers if a.ids[0] == first]
-    exact = logits.softmax(-1).numpy()
-    assert len(second) > 500
-    z = chi_square_z(np.bincount(second, minlength=300), len(second) * exact)
-    assert abs(z) < 4
-
-
 def test_stopping_and_compaction_only_cut_answers_short(tiny_lm):
     """With a common token as the stop, answers are those drawn without it, cut at the stop."""
     rows = [
-        sampling_module.Request(tuple(tiny_lm.encode_prompt(prompt)), 40, example_id, i)
+        Request(tuple(tiny_lm.encode_prompt(prompt)), 40, example_id, i)
         for example_id, prompt in PROMPTS
         for i in range(40)
     ]
-    weights = prepare(tiny_lm)
     law = Sampling(max_new_tokens=40)
-    with torch.inference_mode():
-        uniform = sampling_module.streams(rows, law, 2, "law")
-        free = [a.ids for a in sampling_module.run_wave(weights, rows, uniform, law, -1)]
-        stop = Counter(t for ids in free for t in ids[1:]).most_common(1)[0][0]
-        stopped = [a.ids for a in sampling_module.run_wave(weights, rows, uniform, law, stop)]
+    uniform = streams(rows, law, 2, "law")
+    free = [a.ids for a in run(tiny_lm, Job(rows, uniform, law, -1))]
+    stop = Counter(t for ids in free for t in ids[1:]).most_common(1)[0][0]
+    stopped = [a.ids for a in run(tiny_lm, Job(rows, uniform, law, stop))]
     cut = [ids[: ids.index(stop) + 1] if stop in ids else ids for ids in free]
     assert all(len(ids) == 40 for ids in free)
     assert len({len(ids) for ids in cut}) > 10
     assert np.mean([a == b for a, b in zip(cut, stopped, strict=True)]) >= 0.98
+
+
+@pytest.mark.parametrize("budget", [200, 600, 2000, 5000])
+def test_a_block_is_the_same_under_any_budget(tiny_lm, budget):
+    """24 prompts x 8 draws in one cohort, or refilled bit by bit."""
+    prompts = [
+        (f"q{i}", f"Record: {'x' * (i % 5 * 9)} number: {i * 7919 % 100000}\nCustomer: Hi\nAgent:")
+        for i in range(24)
+    ]
+    law = Sampling(max_new_tokens=24)
+    whole = sample(tiny_lm, prompts, range(8), law, 4, "t")
+    parts = sample(tiny_lm, prompts, range(8), law, 4, "t", budget=budget)
+    assert [(c.example_id, c.draw) for c in whole] == [(c.example_id, c.draw) for c in parts]
+    assert np.mean([a.text == b.text for a, b in zip(whole, parts, strict=True)]) >= 0.995
 
 
 def test_same_block_is_bit_identical_and_other_shapes_nearly(tiny_lm):

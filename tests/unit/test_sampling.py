@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rsft_bench.harness.errors import InfrastructureError
-from rsft_bench.harness.sampling import sample, score, scoring, waves
+from rsft_bench.harness.sampling import sample, sample_raw, score, scoring
+from rsft_bench.harness.sampling.answers import Request
 from rsft_bench.harness.sampling.law import draw, inverse_cdf, nucleus, probabilities
+from rsft_bench.harness.sampling.loop import admit, groups
 from rsft_bench.harness.types import Sampling
 
 LOGITS = arrays(
@@ -38,10 +40,11 @@ PROMPT = "Policy: be kind.\nRecord: none found\nCustomer: Hi\nAgent:"
 def test_a_drawn_token_always_has_weight(logits, law, u):
     rows = torch.from_numpy(logits)
     weights = probabilities(rows, law)
-    tokens, logprobs = draw(rows, law, torch.full((len(rows),), u, dtype=torch.float64))
+    tokens, logprobs, sampled = draw(rows, law, torch.full((len(rows),), u, dtype=torch.float64))
     assert (weights.gather(1, tokens[:, None]) > 0).all()
     expected = rows.double().log_softmax(-1).gather(1, tokens[:, None])[:, 0]
     assert torch.allclose(logprobs, expected, atol=1e-4)
+    assert (sampled <= 1e-6).all()
 
 
 @given(LOGITS, UNIT)
@@ -49,7 +52,7 @@ def test_a_drawn_token_always_has_weight(logits, law, u):
 def test_inverse_cdf_is_the_textbook_one(logits, u):
     """Against one cumulative sum; where u falls within rounding of a step both sides are right."""
     weights = torch.from_numpy(logits).softmax(-1)
-    tokens = inverse_cdf(weights, torch.full((len(weights),), u, dtype=torch.float64))
+    tokens, _ = inverse_cdf(weights, torch.full((len(weights),), u, dtype=torch.float64))
     for row, token in zip(weights.double().numpy(), tokens.tolist(), strict=True):
         upper = row.cumsum()
         target = u * upper[-1]
@@ -104,7 +107,7 @@ def test_inverse_cdf_by_hand():
         weights = torch.zeros(4, vocabulary)
         first, second = vocabulary // 4, 3 * vocabulary // 4
         weights[:, first], weights[:, second] = 0.25, 0.75
-        assert inverse_cdf(weights, uniform).tolist() == [first, first, second, second]
+        assert inverse_cdf(weights, uniform)[0].tolist() == [first, first, second, second]
 
 
 def test_a_tiny_temperature_is_greedy_and_finite():
@@ -214,10 +217,76 @@ def with_head_bias(lm, token, value):
     return model
 
 
-def test_waves_hold_whole_prompts():
-    assert waves(20, 8) == [slice(0, 256)]
-    assert waves(600, 300) == [slice(0, 300), slice(300, 600)]
-    assert [s.stop - s.start for s in waves(700, 100)] == [200] * 4
+def request(length, number):
+    return Request((7,) * length, 10, f"e{length}", number)
+
+
+def test_prompts_come_shortest_first_and_in_parts_that_fit():
+    """Limit 16, so 100 tokens hold (100 - 20) // 16 = 5 rows of the prompt of 20 tokens."""
+    rows = [request(20, i) for i in range(7)] + [request(10, 0)]
+    assert groups(rows, 16, 100) == [[7], [0, 1, 2, 3, 4], [5, 6]]
+    assert groups(rows, 16, 10_000) == [[7], [0, 1, 2, 3, 4, 5, 6]]
+    assert groups(rows, 16, 1) == [[7], [0], [1], [2], [3], [4], [5], [6]]
+
+
+def test_waiting_groups_start_when_half_of_the_budget_is_free():
+    """Two groups of 2 rows of limit 10 (16 held) and prompts of 20: 52 tokens each."""
+    from collections import deque
+
+    rows = [request(20, i) for i in range(8)]
+    waiting = deque([[0, 1], [2, 3], [4, 5], [6, 7]])
+    assert admit(waiting, rows, [], 110) == [[0, 1], [2, 3]]
+    assert admit(waiting, rows, [104], 110) == []
+    assert admit(waiting, rows, [52], 110) == [[4, 5]]
+    assert admit(waiting, rows, [], 1) == [[6, 7]]
+    assert admit(waiting, rows, [], 110) == []
+
+
+def stopping(lm, stop, **law):
+    law = Sampling(max_new_tokens=40, stop=stop, **law)
+    return sample(lm, [("a", PROMPT), ("b", "Customer: no\nAgent:")], range(20), law, 0, "t")
+
+
+def test_an_answer_ends_at_the_first_stop_string(tiny_lm):
+    free = stopping(tiny_lm, ())
+    letters = ("e", "t")
+    ended = stopping(tiny_lm, letters)
+    assert sum(any(x in row.text for x in letters) for row in free) > 10
+    for row, cut in zip(free, ended, strict=True):
+        found = [row.text.find(x) for x in letters if x in row.text]
+        if found:
+            assert (cut.text, cut.finish_reason) == (row.text[: min(found)].strip(), "stop")
+            assert cut.tokens_out <= row.tokens_out
+        else:
+            assert (cut.text, cut.tokens_out) == (row.text, row.tokens_out)
+    assert sum(c.tokens_out for c in ended) < sum(c.tokens_out for c in free) / 2
+
+
+def test_a_stop_string_may_span_tokens_and_be_a_line_break(tiny_lm):
+    free = next(row.text for row in stopping(tiny_lm, ()) if len(row.text) > 12)
+    spanning = stopping(tiny_lm, (free[4:9],))
+    cut = next(row for row in spanning if row.text == free[:4].strip())
+    assert cut.finish_reason == "stop"
+    lm = dataclasses.replace(tiny_lm, model=with_head_bias(tiny_lm, newline(tiny_lm), 100.0))
+    assert {(r.text, r.tokens_out, r.finish_reason) for r in stopping(lm, ("\n",))} == {
+        ("", 1, "stop")
+    }
+
+
+def newline(lm):
+    return lm.tokenizer.encode("\n", add_special_tokens=False)[0]
+
+
+def test_no_stop_strings_by_default_and_empty_ones_stop_nothing(tiny_lm):
+    assert Sampling().stop == ()
+    assert stopping(tiny_lm, ("",)) == stopping(tiny_lm, ())
+
+
+def test_greedy_answers_have_sampled_logprob_zero(tiny_lm):
+    law = Sampling(temperature=0, max_new_tokens=5)
+    for _, answer in sample_raw(tiny_lm, [("a", PROMPT)], range(2), law, 0, "t"):
+        assert answer.sampled_logprob == 0
+        assert answer.logprob < 0
 
 
 def test_scoring_runs_split_and_batch_everything_once():
