@@ -1,4 +1,4 @@
-"""Run tasks in one-thread worker processes on this machine.
+"""Run tasks in worker processes on this machine, one-thread ones unless asked otherwise.
 
 At most one task a worker is in flight, so when a worker dies the lost tasks are known; each is
 retried once, then named.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -17,14 +18,22 @@ from multiprocessing import resource_tracker
 
 from rsft_bench.harness.errors import InfrastructureError
 from rsft_bench.harness.store import Artifact
-from rsft_bench.harness.worker import THREAD_ENVIRONMENT, Task, describe, execute, initialise
+from rsft_bench.harness.worker import (
+    Task,
+    describe,
+    execute,
+    initialise,
+    over_memory_mark,
+    thread_variables,
+)
 
 
 @contextmanager
-def thread_environment() -> Iterator[None]:
-    """Children started inside see one passive thread; the parent's environment is put back."""
-    saved = {name: os.environ.get(name) for name in THREAD_ENVIRONMENT}
-    os.environ.update(THREAD_ENVIRONMENT)
+def thread_environment(threads: int = 1) -> Iterator[None]:
+    """Children started inside see so many passive threads; our own environment is put back."""
+    variables = thread_variables(threads)
+    saved = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
@@ -37,13 +46,17 @@ def thread_environment() -> Iterator[None]:
 
 @contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Children started inside are born deaf to Ctrl-C, so that none complains while it imports."""
+    """Children started inside are born deaf to Ctrl-C and SIGTERM: none complains while it imports.
+
+    A signal that comes meanwhile reaches us at the end, when every child is known and can be ended:
+    one between a child's start and its first orders would leave it to complain of missing orders.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    # Starting the tracker would unblock the signal again.
+    # Starting the tracker would unblock the signals again.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -51,10 +64,16 @@ def without_interrupts() -> Iterator[None]:
 
 
 class LocalExecutor:
-    """``workers`` processes; 0 runs every task in this process (for debugging and tests)."""
+    """``workers`` processes; 0 runs every task in this process (for debugging and tests).
 
-    def __init__(self, workers: int) -> None:
+    ``threads``: of each process. ``memory_gib``: most private memory of each, None for no cap;
+    tasks in this process have none.
+    """
+
+    def __init__(self, workers: int, threads: int = 1, memory_gib: float | None = None) -> None:
         self.workers = workers
+        self.threads = threads
+        self.memory_gib = memory_gib
         self._pool: ProcessPoolExecutor | None = None
         self._running: dict[Future[Artifact], Task] = {}
         self._deaths: dict[str, int] = {}
@@ -70,13 +89,13 @@ class LocalExecutor:
         if self.workers == 0:
             self._done.append((task, execute(task)))
             return
-        with thread_environment(), without_interrupts():
+        with thread_environment(self.threads), without_interrupts():
             if self._pool is None:
                 self._pool = ProcessPoolExecutor(
                     self.workers,
                     mp_context=multiprocessing.get_context("spawn"),
                     initializer=initialise,
-                    initargs=(os.getpid(),),
+                    initargs=(os.getpid(), self.threads, self.memory_gib),
                 )
             try:
                 self._running[self._pool.submit(execute, task)] = task
@@ -113,6 +132,7 @@ class LocalExecutor:
         return lost
 
     def _retry(self, lost: list[Task]) -> None:
+        self._refuse_greedy(lost)
         for task in lost:
             self._deaths[task.key] = self._deaths.get(task.key, 0) + 1
         # One death breaks the whole pool, so all that were in flight both times are suspects.
@@ -124,6 +144,24 @@ class LocalExecutor:
             )
         for task in lost:
             self.submit(task)
+
+    def _refuse_greedy(self, lost: list[Task]) -> None:
+        """Raise InfrastructureError if one of ``lost`` ended its worker by taking too much memory.
+
+        It would again, so it is not retried.
+        """
+        for task in lost:
+            mark = over_memory_mark(task)
+            try:
+                held = float((mark / "held_gib").read_text())
+            except (OSError, ValueError):
+                continue
+            shutil.rmtree(mark, ignore_errors=True)
+            raise InfrastructureError(
+                f"{describe(task)} held {held:.2f} GiB of memory, more than the cap of "
+                f"{self.memory_gib:.3g} GiB a worker; raise --memory-gib or lower --workers and "
+                "rerun the same command (finished work is kept)"
+            )
 
     def close(self) -> None:
         """End all workers now; running tasks are dropped, what they published stays."""
