@@ -83,8 +83,8 @@ def run(
         config: what to run.
         catalog: where suites, methods, rules and policies come from.
         out: the run folder; made if absent, continued if it holds the same config.
-        workers: one-thread processes, 0 runs inside this process; default one a core, or one with
-            as many threads where so many could not all hold the model.
+        workers: one-thread processes, 0 runs inside this process; default one a core, or what
+            ``executors.placement`` makes of a model that so many could not all hold.
         fresh: use no artifact made by another run. Nothing is deleted; a fresh run that was cut
             off goes on with what it made itself.
         preset: what the config began with, for the manifest.

@@ -21,7 +21,7 @@ HALF = ("float16", "bfloat16")
 class Placement:
     """``workers`` processes (0: this one alone) of ``threads`` each; ``memory_gib`` caps each.
 
-    ``why`` says why threads take the place of processes; None where they do not.
+    ``why`` says what keeps the number of processes below that of cores; None where nothing does.
     """
 
     workers: int
@@ -49,8 +49,8 @@ def place(
 ) -> Placement:
     """Lay out a run.
 
-    One one-thread process a core, unless so many could not all hold the model: then one process
-    with as many threads. The machine's memory decides, not what is free just now, because the
+    One one-thread process a core, or as many as can all hold the model; where two could not, one
+    process with a thread a core. The machine's memory decides, not what is free just now, because the
     thread count is in every key and a resumed run must come to the same answer.
 
     Args:
@@ -63,12 +63,14 @@ def place(
     whole = SHARE * (machine_gib() if machine is None else machine)
     workers, threads, why = cores if asked is None else asked, 1, None
     needed = BARE_GIB + COPIES * weights_gib
-    if asked is None and cores > 1 and cores * needed > whole:
-        workers, threads = 1, cores
-        why = (
-            f"{cores} workers would need about {cores * needed:.1f} GiB to train this model and "
-            f"may use {whole:.1f}; the keys of all work hold the thread count"
-        )
+    room = int(whole // needed)
+    if asked is None and room < cores:
+        each = f"a worker may need {needed:.3g} GiB to train this model, all together {whole:.3g}"
+        if room >= 2:
+            workers, why = room, each
+        elif cores > 1:
+            workers, threads = 1, cores
+            why = f"{each}; the keys of all work hold the thread count"
     cap = whole / max(workers, 1) if memory_gib is None else memory_gib
     return Placement(workers, threads, cap, why)
 

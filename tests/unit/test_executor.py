@@ -33,9 +33,11 @@ if TYPE_CHECKING:
         # 90 % of 20 GiB is 18: two workers may need 9 each, 0.5 + 6 x 1.41 = 8.96 and not 9.02.
         (None, 2, 1.41, 2, 1),
         (None, 2, 1.42, 1, 2),
-        # Eight workers may need 2.25 each, 0.5 + 6 x 0.29 = 2.24 and not 2.30.
+        # Eight workers may need 2.25 each, 0.5 + 6 x 0.29 = 2.24 and not 2.30, which seven may.
         (None, 8, 0.29, 8, 1),
-        (None, 8, 0.30, 1, 8),
+        (None, 8, 0.30, 7, 1),
+        (None, 8, 1.41, 2, 1),
+        (None, 8, 1.42, 1, 8),
         # One core has no second process to give up, and what was asked for is kept.
         (None, 1, 100.0, 1, 1),
         (2, 2, 100.0, 2, 1),
@@ -43,20 +45,19 @@ if TYPE_CHECKING:
         (None, 2, 0.0, 2, 1),
     ],
 )
-def test_threads_replace_workers_that_could_not_all_hold_the_model(
+def test_the_model_decides_between_workers_and_threads(
     asked: int | None, cores: int, weights: float, workers: int, threads: int
 ) -> None:
     placed = place(asked, cores, weights, machine=20.0)
     assert (placed.workers, placed.threads) == (workers, threads)
-    assert (placed.why is not None) == (threads > 1)
+    assert (placed.why is not None) == (asked is None and workers < cores)
     assert placed.memory_gib == pytest.approx(18.0 / max(workers, 1))
 
 
 def test_a_layout_in_words() -> None:
     assert place(3, 2, 0.0, 1.5).words == "3 workers, 1 thread each, at most 1.5 GiB each"
     words = place(None, 4, 2.0, machine=10.0).words
-    assert words.startswith("1 worker, 4 threads each, at most 9 GiB each: 4 workers would need")
-    assert "about 50.0 GiB" in words
+    assert words.startswith("1 worker, 4 threads each, at most 9 GiB each: a worker may need 12.5")
     assert "keys of all work hold the thread count" in words
 
 
