@@ -240,7 +240,7 @@ def _resampled(frame: pd.DataFrame, columns: Sequence[str | int]) -> tuple[Float
     levels = [sorted(frame[c].unique()) for c in ("seed", "cluster")]
     index = pd.MultiIndex.from_product(levels)
     sums = grouped[list(columns)].sum().reindex(index, fill_value=0.0).to_numpy(float)
-    sizes = grouped.size().reindex(index, fill_value=0).to_numpy(np.float64)
+    sizes = np.asarray(grouped.size().reindex(index, fill_value=0), dtype=np.float64)
     shape = (len(levels[0]), len(levels[1]))
     return resampled_means(sums.reshape(*shape, len(columns)), sizes.reshape(shape), REPLICATES, 0)
 

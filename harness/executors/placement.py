@@ -50,8 +50,8 @@ def place(
     """Lay out a run.
 
     One one-thread process a core, or as many as can all hold the model; where two could not, one
-    process with a thread a core. The machine's memory decides, not what is free just now, because the
-    thread count is in every key and a resumed run must come to the same answer.
+    process with a thread a core. The machine's memory decides, not what is free just now, because
+    the thread count is in every key and a resumed run must come to the same answer.
 
     Args:
         asked: number of workers asked for, which is kept whatever the memory; None to decide here.
