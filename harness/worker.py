@@ -159,7 +159,7 @@ def language_model(folder: Path) -> LanguageModel:
 def packed_weights(folder: Path) -> LlamaWeights | None:
     """The weights of ``language_model(folder)`` as the sampler wants them, packed once.
 
-    A block of nano saves 1 ms by this, one of a model of 135 million parameters 0.3 s.
+    Packing takes 0.3 ms at nano's size and 30 ms, and a second copy, at 135 million parameters.
     """
     from rsft_bench.harness.sampling import prepare
 

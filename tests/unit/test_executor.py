@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ import pytest
 from rsft_bench.harness import worker
 from rsft_bench.harness.catalog import Catalog
 from rsft_bench.harness.executors import memory
-from rsft_bench.harness.executors.local import LocalExecutor, thread_environment
+from rsft_bench.harness.executors.local import LocalExecutor, thread_environment, without_interrupts
 from rsft_bench.harness.executors.placement import place, weights_gib
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.policies.language_model import load
@@ -105,8 +107,6 @@ def test_the_thread_count_is_in_every_key(tmp_path: Path) -> None:
 
 
 def test_children_see_the_threads_of_the_executor() -> None:
-    import os
-
     before = os.environ.get("OMP_NUM_THREADS")
     with thread_environment(3):
         assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "3"
@@ -201,3 +201,26 @@ def test_a_task_is_known_while_it_runs(tmp_path: Path, monkeypatch: pytest.Monke
     assert seen == [task]
     assert worker.STATE.task is None
     assert Cost().wall_s == 0.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_a_child_is_born_waits_until_it_is_known(number: signal.Signals) -> None:
+    """And the child inherits the deafness, so that it says nothing while it imports."""
+
+    class Told(Exception):
+        pass
+
+    def tell(*_: object) -> None:
+        raise Told
+
+    before = signal.signal(number, tell)
+    born = False
+    try:
+        with pytest.raises(Told), without_interrupts():
+            os.kill(os.getpid(), number)
+            assert number in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+            born = True
+    finally:
+        signal.signal(number, before)
+    assert born
+    assert number not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
