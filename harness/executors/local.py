@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -26,6 +27,8 @@ from rsft_bench.harness.worker import (
     over_memory_mark,
     thread_variables,
 )
+
+INTERRUPTS = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
 @contextmanager
@@ -56,11 +59,32 @@ def without_interrupts() -> Iterator[None]:
         return
     # Starting the tracker would unblock the signals again.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    with _held_back():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Signals are handled at the end, whichever thread they came to; a mask is one thread's own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    handlers = {n: signal.getsignal(n) for n in INTERRUPTS}
+    ours = {n: handler for n, handler in handlers.items() if callable(handler)}
+    for number in ours:
+        signal.signal(number, lambda n, _: came.append(n))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 class LocalExecutor:
