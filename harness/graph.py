@@ -15,6 +15,7 @@ from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.store import canonical
 from rsft_bench.harness.types import Budget, Json, Split
 
 BLOCK_PROMPTS = 32
@@ -33,6 +34,7 @@ class Graph:
         self._plan_arm = plan_arm
         self._arms: dict[str, Arm] = {}
         self._asked: set[str] = set()
+        self._blocks: dict[str, tuple[Node, ...]] = {}
 
     def at_rate(self, rate: float) -> Graph:
         """The same graph at another multiple of the learning rate; arms of others stay shared."""
@@ -123,6 +125,15 @@ class Graph:
         self, policy: Node, split: Split, draws: range, sampling: Mapping[str, Json], purpose: str
     ) -> tuple[Node, ...]:
         """Blocks of 32 prompts in canonical order for one range of at most 8 draws."""
+        # Hashing the prompts of a block takes most of a plan, and many arms ask for the same ones.
+        asked = canonical([policy.uid, split, draws.start, draws.stop, sampling, purpose])
+        if asked not in self._blocks:
+            self._blocks[asked] = self._sample(policy, split, draws, sampling, purpose)
+        return self._blocks[asked]
+
+    def _sample(
+        self, policy: Node, split: Split, draws: range, sampling: Mapping[str, Json], purpose: str
+    ) -> tuple[Node, ...]:
         examples = self.space.examples[split]
         return tuple(
             Node(

@@ -88,18 +88,25 @@ def versions() -> dict[str, str]:
 
 
 def node_key(
-    node: Node, stage_code: tuple[str, ...], digests: Mapping[str, list[str]], salt: str = ""
+    node: Node,
+    stage_code: tuple[str, ...],
+    digests: Mapping[str, list[str]],
+    salt: str = "",
+    threads: int = 1,
 ) -> str:
     """Address of the node's artifact. ``digests`` are the input artifacts' digests by name.
 
     ``salt`` is empty, or what a fresh run adds so that it finds nothing that it did not make.
+    ``threads``: of the process that makes it; sums of another number of threads differ in the last
+    bits.
     """
     sources = {module: source_hash(module) for module in sorted({*stage_code, *node.code})}
+    machine = {"versions": versions(), "threads": threads, "device": "cpu", "dtype": "float32"}
     return hash_text(
         node.stage,
         canonical(sources),
         canonical(node.params),
         canonical(digests),
-        canonical({"versions": versions(), "threads": 1, "device": "cpu", "dtype": "float32"}),
+        canonical(machine),
         *([salt] if salt else []),
     )

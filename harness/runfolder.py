@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +95,12 @@ class RunFolder:
         """Names of the metric columns that rows carry beside the pinned ones, sorted."""
         pinned = set(SCHEMAS["rows"].names)
         return sorted(str(name) for name in self.rows().columns if name not in pinned)
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` returned the first time; for what is computed from the files alone."""
+        if name not in self._cache:
+            self._cache[name] = make()
+        return self._cache[name]
 
     def _json(self, name: str) -> dict[str, Json]:
         if name not in self._cache:

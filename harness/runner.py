@@ -13,6 +13,7 @@ from rsft_bench.harness.collect import collect
 from rsft_bench.harness.config import RunConfig, first_difference
 from rsft_bench.harness.errors import InfrastructureError, UserError, disk_full
 from rsft_bench.harness.executors.local import LocalExecutor
+from rsft_bench.harness.executors.placement import Placement, place, weights_gib
 from rsft_bench.harness.inputs import changed
 from rsft_bench.harness.latency import serve_nodes
 from rsft_bench.harness.manifest import Facts, describe_run, finished, read_manifest, save_manifest
@@ -74,6 +75,7 @@ def run(
     preset: str | None = None,
     progress: Progress | None = None,
     cache: Path | None = None,
+    memory_gib: float | None = None,
 ) -> RunOutcome:
     """Run a benchmark into ``out``, reusing whatever the store holds.
 
@@ -81,16 +83,19 @@ def run(
         config: what to run.
         catalog: where suites, methods, rules and policies come from.
         out: the run folder; made if absent, continued if it holds the same config.
-        workers: one-thread processes; default one a core, 0 runs inside this process.
+        workers: one-thread processes, 0 runs inside this process; default one a core, or what
+            ``executors.placement`` makes of a model that so many could not all hold.
         fresh: use no artifact made by another run. Nothing is deleted; a fresh run that was cut
             off goes on with what it made itself.
         preset: what the config began with, for the manifest.
         progress: watcher; default shows nothing.
         cache: artifact store; default ``RSFT_BENCH_CACHE_DIR`` or the user's cache.
+        memory_gib: most private memory of a worker; default an equal share of the machine.
 
     Raises:
         UserError: a bad config, or a folder that holds something else.
-        InfrastructureError: disk full or a worker that died twice; finished work is kept.
+        InfrastructureError: disk full, a worker that died twice or one over its memory cap;
+            finished work is kept.
     """
     begin = time.perf_counter()
     before = _claim(out, config)
@@ -102,23 +107,37 @@ def run(
     root = cache or default_cache()
     # A default folder is called <label>-<hash of the config>.
     name = config.name or out.resolve().name.removesuffix(f"-{config.config_hash()}")
-    count = workers if workers is not None else default_workers()
-    facts = Facts.now(name, count, preset, salt=_salt(before, whole, fresh))
-    _fill(plan, facts, out, root, progress or Silent(), stale)
+    placed = placement(plan, workers, memory_gib)
+    facts = Facts.now(name, placed.workers, preset, salt=_salt(before, whole, fresh))
+    _fill(plan, facts, placed, out, root, progress or Silent(), stale)
     return RunOutcome(out, "complete", False, time.perf_counter() - begin)
 
 
+def placement(plan: Plan, workers: int | None, memory_gib: float | None = None) -> Placement:
+    """Processes, threads and memory of a run; ``workers`` None decides by cores and weights."""
+    folders = [Path(str(p.options["path"])) for p in plan.policies if p.weights]
+    return place(workers, default_workers(), weights_gib(folders), memory_gib)
+
+
 def _fill(
-    plan: Plan, facts: Facts, out: Path, root: Path, progress: Progress, stale: str | None
+    plan: Plan,
+    facts: Facts,
+    placed: Placement,
+    out: Path,
+    root: Path,
+    progress: Progress,
+    stale: str | None,
 ) -> None:
     """Make everything and write it to ``out``; the manifest says at any time how far that got."""
     save_manifest(out, describe_run(plan, facts, status="running"))
-    executor = LocalExecutor(facts.workers)
+    executor = LocalExecutor(placed.workers, placed.threads, placed.memory_gib)
     with RunLog(out / "run.log", progress) as log:
         try:
+            log.message(placed.words)
             if stale is not None:
                 log.message(f"{stale} changed since this folder was written; running again")
-            walk = Walk(Store(root), plan.catalog, executor, log, {}, set(), facts.salt)
+            store = Store(root)
+            walk = Walk(store, plan.catalog, executor, log, {}, set(), facts.salt, placed.threads)
             made = _execute(plan, walk)
             collect(made, out)
             save_manifest(out, finished(made, facts, out))

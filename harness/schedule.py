@@ -19,7 +19,7 @@ from rsft_bench.harness.worker import Task, describe
 class Walk:
     """Artifacts made or found so far, by node uid; grows over the phases of one run.
 
-    ``salt`` joins every key; a fresh run has one of its own.
+    ``salt`` and ``threads`` join every key; a fresh run has a salt of its own.
     """
 
     store: Store
@@ -29,6 +29,7 @@ class Walk:
     artifacts: dict[str, Artifact]
     reused: set[str]
     salt: str = ""
+    threads: int = 1
 
     def run(self, targets: list[Node], phase: str, *, alone: bool = False) -> None:
         """Make every target and what it needs. Raises what a stage raised.
@@ -76,7 +77,7 @@ class Walk:
             name: [self.artifacts[n.uid] for n in nodes] for name, nodes in node.inputs.items()
         }
         digests = {name: [a.digest for a in found] for name, found in inputs.items()}
-        key = node_key(node, STAGES[node.stage].code, digests, self.salt)
+        key = node_key(node, STAGES[node.stage].code, digests, self.salt, self.threads)
         found = self.store.find(key)
         if found is not None:
             self.reused.add(node.uid)

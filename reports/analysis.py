@@ -117,7 +117,12 @@ class Analysis:
 
 
 def analyse(run: RunFolder) -> Analysis:
-    """Analyse a run folder. Raises UserError, DataError or NotComparableError."""
+    """Analyse a run folder, once a reader. Raises UserError, DataError or NotComparableError."""
+    found: Analysis = run.once("analysis", lambda: _analyse(run))
+    return found
+
+
+def _analyse(run: RunFolder) -> Analysis:
     manifest, rows, left_out = run.manifest(), run.rows(), list[str]()
     if manifest.get("status") != "complete":
         rows, left_out = full_seeds(rows)

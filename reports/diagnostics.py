@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import comb
 from statistics import fmean
 
 import numpy as np
@@ -15,7 +16,6 @@ import pandas as pd
 from rsft_bench.harness.statistics import (
     Effect,
     auc,
-    best_of_n_weights,
     pass_at_k,
     pass_hat_k,
     within_prompt_auc,
@@ -111,11 +111,28 @@ def draw_matrices(draws: pd.DataFrame) -> tuple[FloatArray, FloatArray, pd.DataF
 
 
 def best_of_curve(passed: FloatArray, proxy: FloatArray, sizes: range) -> FloatArray:
-    """Expected gold_pass of the best of n draws by proxy, shape (units, len(sizes)). Unbiased."""
-    out = np.empty((passed.shape[0], len(sizes)))
+    """Expected gold_pass of the best of n draws by proxy, shape (units, len(sizes)). Unbiased.
+
+    The weights are those of ``best_of_n_weights``, for all units at once: ranked once, and tied
+    draws share the weight of their ranks.
+    """
+    scores = np.where(np.isnan(proxy), -np.inf, proxy)
+    order = np.argsort(scores, axis=1)
+    ranked = np.take_along_axis(scores, order, axis=1)
+    gold = np.take_along_axis(passed, order, axis=1)
+    units, draws = ranked.shape
+    rank = np.broadcast_to(np.arange(draws), ranked.shape)
+    fresh = np.ones((units, draws), dtype=bool)
+    fresh[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
+    first = np.maximum.accumulate(np.where(fresh, rank, 0), axis=1)
+    ends = np.concatenate([fresh[:, 1:], np.ones((units, 1), dtype=bool)], axis=1)
+    last = np.minimum.accumulate(np.where(ends, rank, draws)[:, ::-1], axis=1)[:, ::-1]
+    out = np.empty((units, len(sizes)))
     for j, n in enumerate(sizes):
-        weights = np.array([best_of_n_weights(row, n) for row in proxy])
-        out[:, j] = (weights * passed).sum(axis=1)
+        # P(the best of n ranks below i), i = 0..N.
+        below = np.array([comb(i, n) / comb(draws, n) for i in range(draws + 1)])
+        weights = (below[last + 1] - below[first]) / (last + 1 - first)
+        out[:, j] = (weights * gold).sum(axis=1)
     return out
 
 

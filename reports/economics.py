@@ -16,13 +16,11 @@ import pandas as pd
 from rsft_bench.harness.statistics import (
     Effect,
     Interval,
-    cluster_draws,
     cluster_interval,
     percentile_interval,
-    seed_draws,
+    resampled_means,
 )
 from rsft_bench.harness.statistics.effects import MIN_CLUSTERS
-from rsft_bench.harness.statistics.resampling import FIXED_SEEDS, RESAMPLED_SEEDS
 from rsft_bench.harness.types import FloatArray
 from rsft_bench.reports.diagnostics import best_of_curve, draw_matrices
 from rsft_bench.reports.means import Key, Means
@@ -237,23 +235,14 @@ def break_even(
 
 
 def _resampled(frame: pd.DataFrame, columns: Sequence[str | int]) -> tuple[FloatArray, str]:
-    """Means of ``columns`` in every bootstrap replicate, (R, columns), and what was resampled.
-
-    Clusters and seeds are drawn independently of each other (Owen 2007, the pigeonhole bootstrap);
-    under 10 seeds they stay as they are.
-    """
+    """Means of ``columns`` in every bootstrap replicate, (R, columns), and what was resampled."""
     grouped = frame.groupby(["seed", "cluster"], sort=True)
-    index = pd.MultiIndex.from_product([sorted(frame[c].unique()) for c in ("seed", "cluster")])
+    levels = [sorted(frame[c].unique()) for c in ("seed", "cluster")]
+    index = pd.MultiIndex.from_product(levels)
     sums = grouped[list(columns)].sum().reindex(index, fill_value=0.0).to_numpy(float)
-    sizes = grouped.size().reindex(index, fill_value=0).to_numpy(float)
-    seeds, clusters = (len(level) for level in index.levels)
-    shape = (seeds, clusters, len(columns))
-    times = cluster_draws(clusters, REPLICATES, 0).astype(float)
-    drawn = seed_draws(seeds, REPLICATES, 0)
-    again = np.ones((REPLICATES, seeds)) if drawn is None else drawn.astype(float)
-    total = np.einsum("rs,rc,scm->rm", again, times, sums.reshape(shape), optimize=True)
-    count = np.einsum("rs,rc,sc->r", again, times, sizes.reshape(shape[:2]), optimize=True)
-    return total / count[:, None], FIXED_SEEDS if drawn is None else RESAMPLED_SEEDS
+    sizes = np.asarray(grouped.size().reindex(index, fill_value=0), dtype=np.float64)
+    shape = (len(levels[0]), len(levels[1]))
+    return resampled_means(sums.reshape(*shape, len(columns)), sizes.reshape(shape), REPLICATES, 0)
 
 
 def _serving(by_id: Mapping[str, Cost], rivals: Sequence[Variant], one: float) -> FloatArray | None:

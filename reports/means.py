@@ -137,8 +137,8 @@ def full_seeds(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         sizes = units.groupby("variant").size()
         names = set(sizes[sizes == sizes.max()].index)
         kept.append(part[part["seed"].isin(seeds) & part["variant"].isin(names)])
-        gone = [f"seed {s}" for s in sorted(set(part["seed"]) - seeds)]
-        gone += sorted(set(part["variant"]) - names)
+        gone = [f"seed {s}" for s in sorted(set(part["seed"].unique()) - seeds)]
+        gone += sorted(set(part["variant"].unique()) - names)
         if gone:
             left_out.append(f"{suite}/{policy}: left out as incomplete: {', '.join(gone)}.")
     return (pd.concat(kept, ignore_index=True) if kept else rows), left_out

@@ -6,14 +6,20 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rsft_bench.harness.cli.parser import env_int, non_negative, positive
+from rsft_bench.harness.cli.parser import (
+    env_int,
+    env_number,
+    non_negative,
+    positive,
+    positive_number,
+)
 
 if TYPE_CHECKING:
     from rsft_bench.harness.config_sources import Source
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """CONFIG, --preset, --set, --seeds, --limit and --workers."""
+    """CONFIG, --preset, --set, --seeds, --limit, --workers and --memory-gib."""
     parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help="YAML file")
     parser.add_argument("--preset", help="smoke, quick (default), sweep, gate or standard")
     parser.add_argument(
@@ -30,6 +36,12 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=non_negative, metavar="N", help="processes; 0 runs in this one"
     )
+    parser.add_argument(
+        "--memory-gib",
+        type=positive_number,
+        metavar="GIB",
+        help="most memory of a worker (default: an equal share of the machine)",
+    )
 
 
 def read_config(args: argparse.Namespace) -> Source:
@@ -45,9 +57,11 @@ def read_config(args: argparse.Namespace) -> Source:
     )
 
 
-def read_workers(args: argparse.Namespace) -> int:
-    """Number of worker processes asked for, else one a core."""
-    from rsft_bench.harness.runner import default_workers
+def read_workers(args: argparse.Namespace) -> int | None:
+    """Number of worker processes asked for; None to let cores and memory decide."""
+    return env_int(args.workers, "WORKERS", 0)
 
-    asked = env_int(args.workers, "WORKERS", 0)
-    return default_workers() if asked is None else asked
+
+def read_memory(args: argparse.Namespace) -> float | None:
+    """Memory cap of a worker in GiB; None for an equal share of the machine."""
+    return env_number(args.memory_gib, "MEMORY_GIB")

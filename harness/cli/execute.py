@@ -12,6 +12,7 @@ from rsft_bench.harness.types import Json
 if TYPE_CHECKING:
     from rsft_bench.harness.config import RunConfig
     from rsft_bench.harness.config_sources import Source
+    from rsft_bench.harness.runfolder import RunFolder
     from rsft_bench.reports import TerminalTable
 
 REPORT_FILES = ("results.json", "report.html", "report.md")
@@ -68,14 +69,19 @@ def default_folder(source: Source) -> Path:
     return ROOT / f"{source.stem}-{source.config.config_hash()}"
 
 
-def publish(folder: Path) -> None:
-    """Write results.json and the reports, unless they are newer than the run they describe."""
+def publish(folder: Path) -> RunFolder:
+    """Write results.json and the reports, unless they are newer than the run they describe.
+
+    Returns the reader, which remembers its analysis for ``table``.
+    """
     from rsft_bench.harness.runfolder import RunFolder
 
+    run = RunFolder(folder)
     if not current(folder):
         from rsft_bench.reports import write
 
-        write(RunFolder(folder), ("json", "html", "md"))
+        write(run, ("json", "html", "md"))
+    return run
 
 
 def current(folder: Path) -> bool:
@@ -85,9 +91,8 @@ def current(folder: Path) -> bool:
     return all(file.exists() and file.stat().st_mtime_ns >= made for file in files)
 
 
-def table(folder: Path) -> TerminalTable:
+def table(run: RunFolder) -> TerminalTable:
     """The table printed after a run."""
-    from rsft_bench.harness.runfolder import RunFolder
     from rsft_bench.reports import terminal_table
 
-    return terminal_table(RunFolder(folder))
+    return terminal_table(run)

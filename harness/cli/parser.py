@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import os
 from pathlib import Path
 from typing import NoReturn
@@ -69,6 +70,17 @@ def share(text: str) -> float:
     return value
 
 
+def positive_number(text: str) -> float:
+    """An argparse type: a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
 def _at_least(text: str, least: int) -> int:
     try:
         value = int(text)
@@ -97,6 +109,17 @@ def env_int(given: int | None, name: str, least: int) -> int | None:
         return given
     try:
         return _at_least(text, least)
+    except argparse.ArgumentTypeError as error:
+        raise ConfigError(f"{ENV_PREFIX}{name}: {error}") from None
+
+
+def env_number(given: float | None, name: str) -> float | None:
+    """A flag's number above 0, else the environment's. Raises ConfigError on a bad value."""
+    text = env_text(name)
+    if given is not None or text is None:
+        return given
+    try:
+        return positive_number(text)
     except argparse.ArgumentTypeError as error:
         raise ConfigError(f"{ENV_PREFIX}{name}: {error}") from None
 

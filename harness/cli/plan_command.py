@@ -8,6 +8,7 @@ import math
 from rsft_bench.harness.cli.config_arguments import (
     add_config_arguments,
     read_config,
+    read_memory,
     read_workers,
 )
 from rsft_bench.harness.cli.parser import add_json
@@ -27,13 +28,18 @@ def run(args: argparse.Namespace) -> int:
 
     from rsft_bench.harness.cli import compose, console, execute
     from rsft_bench.harness.estimate import plan
+    from rsft_bench.harness.runner import placement
+    from rsft_bench.harness.spaces import make_plan
 
     source = read_config(args)
-    workers = read_workers(args)
-    found = plan(source.config, compose.catalog(), workers)
+    catalog = compose.catalog()
+    placed = placement(make_plan(source.config, catalog), read_workers(args), read_memory(args))
+    workers = placed.workers * placed.threads
+    found = plan(source.config, catalog, workers)
     folder = execute.default_folder(source)
     if args.json:
-        console.print_json({**asdict(found), "folder": str(folder), "workers": workers})
+        layout = {"workers": placed.workers, "threads": placed.threads}
+        console.print_json({**asdict(found), "folder": str(folder), **layout})
         return 0
     rows = [
         ("run folder", str(folder)),
@@ -43,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
         ("sampled tokens", f"about {found.sampled_tokens:,.0f}"),
         ("trained tokens", f"about {found.trained_tokens:,.0f}"),
         ("FLOPs", f"about {found.flops:.2g}"),
-        ("time", f"about {found.wall_s / 60:.0f} min with {workers} workers, nothing reused"),
+        ("time", f"about {found.wall_s / 60:.0f} min, nothing reused"),
+        ("layout", placed.words),
     ]
     for suite, effect in found.mde.items():
         text = "no interval at this size" if math.isnan(effect) else f"about {effect:.3f}"

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from rsft_bench.harness.cli.config_arguments import (
     add_config_arguments,
     read_config,
+    read_memory,
     read_workers,
 )
 from rsft_bench.harness.cli.parser import add_json, env_choice, env_path, env_true
 
 if TYPE_CHECKING:
+    from rsft_bench.harness.runfolder import RunFolder
     from rsft_bench.harness.runner import RunOutcome
 
 HELP = "run a benchmark and write its report (resumes by default)"
@@ -59,24 +61,24 @@ def run(args: argparse.Namespace) -> int:
             fresh=fresh,
             preset=source.preset,
             progress=progress,
+            memory_gib=read_memory(args),
         )
-    execute.publish(outcome.path)
+    folder = execute.publish(outcome.path)
     if args.json:
         console.print_json(_summary(outcome))
     elif not quiet:
-        print_outcome(outcome)
+        print_outcome(outcome, folder)
     if outcome.status != "complete":
         raise PartialRunError(f"{outcome.path}: the run is {outcome.status}; rerun to go on")
     return 0
 
 
-def print_outcome(outcome: RunOutcome) -> None:
+def print_outcome(outcome: RunOutcome, folder: RunFolder) -> None:
     """The table, its footnotes and where the report lies."""
     from rsft_bench.harness.cli import console, execute
-    from rsft_bench.harness.runfolder import RunFolder
 
-    print_terminal(execute.table(outcome.path))
-    if RunFolder(outcome.path).manifest().get("preset") == "smoke":
+    print_terminal(execute.table(folder))
+    if folder.manifest().get("preset") == "smoke":
         console.say("Preset smoke checks the plumbing; its numbers prove nothing.")
     how = "nothing to do, already complete" if outcome.reused else f"{outcome.wall_s:.0f} s"
     console.say(f"run: {outcome.path} ({how})")

@@ -26,15 +26,14 @@ def run(work: Work) -> Outcome:
     then follow from these artifacts' FLOPs times the param ``shares``. Files: weights/, fit.json,
     checkpoints/STEP/weights/.
     """
-    import torch
-
     from rsft_bench.harness.metering.formulas import train_flops_of_totals
     from rsft_bench.harness.policies.language_model import load, save
     from rsft_bench.harness.stages.base import weights_folder
     from rsft_bench.harness.training.fit import fit
     from rsft_bench.harness.training.weights import mean_answer_tokens
+    from rsft_bench.harness.worker import set_torch_threads
 
-    torch.set_num_threads(1)
+    set_torch_threads()
     lm = load(weights_folder(work.inputs["init"][0]))
     reference = _rows(work.inputs["reference"][0])
     normaliser = mean_answer_tokens(*_sizes(lm, reference))

@@ -39,11 +39,12 @@ def _draw(
 ) -> tuple[list[Completion], float, list[str]]:
     from rsft_bench.harness.metering.formulas import sample_flops
     from rsft_bench.harness.sampling import sample
-    from rsft_bench.harness.worker import language_model
+    from rsft_bench.harness.worker import language_model, packed_weights
 
-    lm = language_model(weights_folder(work.inputs["policy"][0]))
+    folder = weights_folder(work.inputs["policy"][0])
+    lm, packed = language_model(folder), packed_weights(folder)
     params = work.params
-    rows = sample(lm, prompts, draws, sampling, params["seed"], params["purpose"])
+    rows = sample(lm, prompts, draws, sampling, params["seed"], params["purpose"], packed)
     flops = sample_flops(
         lm.model.config.to_dict(),
         [row.tokens_in for row in rows],

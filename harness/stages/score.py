@@ -45,10 +45,12 @@ def run(work: Work) -> Outcome:
     flops = 0.0
     if work.inputs.get("proxy"):
         proxy = scorer(work.inputs["proxy"][0], work.catalog)
-        prompts = [examples[row["example_id"]].prompt for row in samples]
-        texts = [row["text"] for row in samples]
-        proxies = [float(p) for p in proxy.score(prompts, texts)]
-        flops = proxy.flops(len(texts))
+        # Short answers repeat a lot: each one of an example is read once, and charged each time.
+        unique = list(dict.fromkeys((row["example_id"], row["text"]) for row in samples))
+        scores = proxy.score([examples[e].prompt for e, _ in unique], [text for _, text in unique])
+        known = {at: float(p) for at, p in zip(unique, scores, strict=True)}
+        proxies = [known[row["example_id"], row["text"]] for row in samples]
+        flops = proxy.flops(len(samples))
     rows, judged = [], {}
     for row, score in zip(samples, proxies, strict=True):
         at = (row["example_id"], row["text"])

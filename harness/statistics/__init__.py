@@ -28,7 +28,7 @@ from rsft_bench.harness.statistics.resampling import (
     bootstrap_interval,
     cluster_draws,
     percentile_interval,
-    seed_draws,
+    resampled_means,
 )
 from rsft_bench.harness.statistics.selection import (
     Selection,
@@ -69,7 +69,7 @@ __all__ = [
     "pass_at_k",
     "pass_hat_k",
     "percentile_interval",
-    "seed_draws",
+    "resampled_means",
     "two_sample",
     "two_sample_effect",
     "two_way",

@@ -6,7 +6,7 @@ so: a bootstrap over few seeds understates their variance (protocol section 5).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from rsft_bench.harness.types import FloatArray, IntArray
 FIXED_SEEDS = "clusters resampled, seeds fixed"
 RESAMPLED_SEEDS = "clusters and seeds resampled"
 MIN_RESAMPLED_SEEDS = 10
+#: Memory that replicates computed at one time may take.
+CHUNK_BYTES = 64 * 2**20
 
 
 def cluster_draws(clusters: int, replicates: int, seed: int) -> IntArray:
@@ -25,17 +27,53 @@ def cluster_draws(clusters: int, replicates: int, seed: int) -> IntArray:
 
     Resampling several variants with the same counts keeps them paired.
     """
-    rng = stream(seed, "cluster-bootstrap", clusters)
-    equal = np.full(clusters, 1.0 / clusters)
-    return np.asarray(rng.multinomial(clusters, equal, size=replicates), dtype=np.int64)
+    return next(_draws("cluster-bootstrap", clusters, replicates, seed, replicates))
 
 
-def seed_draws(seeds: int, replicates: int, seed: int) -> IntArray | None:
-    """How often each seed is drawn in each replicate, (replicates, seeds); None under 10 seeds."""
-    if seeds < MIN_RESAMPLED_SEEDS:
-        return None
-    rng = stream(seed, "seed-bootstrap", seeds)
-    return np.asarray(rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=replicates))
+def resampled_means(
+    sums: FloatArray, sizes: FloatArray, replicates: int, seed: int, chunk_bytes: int = CHUNK_BYTES
+) -> tuple[FloatArray, str]:
+    """Means in every bootstrap replicate, (replicates, columns), and what was resampled.
+
+    Clusters and seeds are drawn independently of each other (Owen 2007, the pigeonhole bootstrap);
+    under 10 seeds they stay as they are. The result does not depend on ``chunk_bytes`` beyond
+    rounding.
+
+    Args:
+        sums: sums over the rows of each seed and cluster, (seeds, clusters, columns).
+        sizes: numbers of those rows, (seeds, clusters).
+        replicates: number of resamples.
+        seed: seed of the resampling streams.
+        chunk_bytes: memory that the replicates computed at one time may take.
+    """
+    seeds, clusters, columns = sums.shape
+    table = np.concatenate([sums, sizes[:, :, None]], axis=2).transpose(1, 0, 2)
+    flat = np.ascontiguousarray(table).reshape(clusters, -1)
+    # Counts as drawn and as floats, and products before and after seeds are weighed.
+    one = 8 * (2 * clusters + 2 * flat.shape[1])
+    chunk = max(1, min(replicates, chunk_bytes // one))
+    free = seeds >= MIN_RESAMPLED_SEEDS
+    again = _draws("seed-bootstrap", seeds, replicates, seed, chunk) if free else None
+    means = np.empty((replicates, columns))
+    at = 0
+    for times in _draws("cluster-bootstrap", clusters, replicates, seed, chunk):
+        found = (times.astype(np.float64) @ flat).reshape(len(times), seeds, columns + 1)
+        if again is None:
+            total = found.sum(axis=1)
+        else:
+            total = np.matmul(next(again)[:, None, :].astype(np.float64), found)[:, 0]
+        means[at : at + len(times)] = total[:, :-1] / total[:, -1:]
+        at += len(times)
+    return means, RESAMPLED_SEEDS if free else FIXED_SEEDS
+
+
+def _draws(purpose: str, units: int, replicates: int, seed: int, chunk: int) -> Iterator[IntArray]:
+    """How often each unit is drawn, (chunk, units) at a time; the chunks make up one stream."""
+    rng = stream(seed, purpose, units)
+    equal = np.full(units, 1.0 / units)
+    for start in range(0, replicates, chunk):
+        size = min(chunk, replicates - start)
+        yield np.asarray(rng.multinomial(units, equal, size=size), dtype=np.int64)
 
 
 def bootstrap_interval(

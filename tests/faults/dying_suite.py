@@ -50,4 +50,19 @@ class Slow(Toy):
         return super().load(options, seed)
 
 
-SUITES: Registry[Suite] = Registry("suite", [Toy(), Dying(), Slow()])
+@dataclass(frozen=True)
+class Greedy(Toy):
+    """As the toy, after it has held memory for a while."""
+
+    name: str = "greedy"
+    options: tuple[Param, ...] = (*Toy().options, Param("gib", 1.0, "memory to hold"))
+
+    def load(self, options: Mapping[str, Json], seed: int) -> SuiteData:
+        """Take memory, wait until anyone can have seen it, then load."""
+        held = b"x" * int(options["gib"] * 2**30)
+        time.sleep(1)
+        del held
+        return super().load(options, seed)
+
+
+SUITES: Registry[Suite] = Registry("suite", [Toy(), Dying(), Slow(), Greedy()])

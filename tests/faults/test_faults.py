@@ -22,6 +22,7 @@ from rsft_bench.harness.cli import compose, main
 from rsft_bench.harness.config import parse_config
 from rsft_bench.harness.errors import InfrastructureError
 from rsft_bench.harness.executors.local import LocalExecutor
+from rsft_bench.harness.executors.memory import private_gib
 from rsft_bench.harness.progress import Silent
 from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.harness.runner import run
@@ -302,9 +303,17 @@ def some_work_done(leader: int, folder: Path) -> bool:
     [
         (signal.SIGINT, True, 130, workers_import),
         (signal.SIGINT, True, 130, some_work_done),
+        (signal.SIGTERM, False, 143, workers_import),
+        (signal.SIGTERM, True, 143, workers_import),
         (signal.SIGTERM, False, 143, some_work_done),
     ],
-    ids=["ctrl-c at start", "ctrl-c at work", "sigterm"],
+    ids=[
+        "ctrl-c at start",
+        "ctrl-c at work",
+        "sigterm at start",
+        "sigterm to all at start",
+        "sigterm",
+    ],
 )
 def test_a_signal_ends_the_run_and_its_workers(
     number: signal.Signals,
@@ -456,3 +465,54 @@ def test_the_guilty_task_is_among_those_named(tmp_path: Path) -> None:
             drain(executor)
     finally:
         executor.close()
+
+
+# -- memory ---------------------------------------------------------------------------------
+
+
+def greedy(weights: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Arguments of a run of two suites, the second of which takes 1 GiB while it loads."""
+    suites = [{"name": "toy", "n": 6}, {"name": "greedy", "n": 6, "gib": 1.0}]
+    (folder / "greedy.yaml").write_text(yaml.safe_dump(content(weights, suites=suites)))
+    monkeypatch.setenv("RSFT_BENCH_CACHE_DIR", str(folder / "cache"))
+    monkeypatch.setattr(compose, "catalog", lambda: DYING)
+    out = str(folder / "out")
+    return ["run", str(folder / "greedy.yaml"), "--out", out, "--quiet", "--workers", "1"]
+
+
+@pytest.mark.skipif(private_gib() is None, reason="reads /proc")
+def test_a_task_that_takes_too_much_memory_is_named(
+    tiny_lm_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    argv = greedy(tiny_lm_folder, tmp_path, monkeypatch)
+    monkeypatch.setenv("RSFT_BENCH_MEMORY_GIB", "0.6")
+    assert main(argv) == 4
+    said = one_line(capsys)
+    assert 'data "greedy"' in said
+    assert "more than the cap of 0.6 GiB" in said
+    assert "finished work is kept" in said
+    assert status(tmp_path) == "partial"
+    # The toy suite was loaded before; no mark of the accident stays behind.
+    assert len(objects(tmp_path / "cache")) == 1
+    assert not list((tmp_path / "cache" / "tmp").glob("over-*"))
+
+
+@pytest.mark.skipif(private_gib() is None, reason="reads /proc")
+def test_the_cap_spares_a_task_below_it(tmp_path: Path) -> None:
+    executor = LocalExecutor(1, memory_gib=3.0)
+    try:
+        executor.submit(data_task(tmp_path / "cache", "greedy", 1, gib=1.0))
+        assert len(executor.wait_any()) == 1
+    finally:
+        executor.close()
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "much", "inf", "nan"])
+def test_a_cap_that_is_no_size(
+    value: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert toy_run(f"--memory-gib={value}") == 2
+    assert value in one_line(capsys)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rsft_bench.harness.statistics import best_of_n_weights
 from rsft_bench.reports.audit import accept_audits
 from rsft_bench.reports.diagnostics import (
     best_of_curve,
@@ -338,3 +339,15 @@ def test_numbers_as_words() -> None:
     e = {"estimate": 0.1, "lo": None, "hi": None, "scope": "no interval: 6 clusters"}
     assert gain(e) == "+0.100 (no interval)"
     assert gain({**e, "scope": "identical"}) == "0 (identical rows)"
+
+
+def test_the_curve_of_all_units_is_that_of_each_one_alone() -> None:
+    """Against ``best_of_n_weights``, with ties and unknown proxies."""
+    rng = np.random.default_rng(0)
+    proxy = rng.integers(0, 5, size=(40, 9)) / 4
+    proxy[rng.random(proxy.shape) < 0.1] = np.nan
+    passed = rng.integers(0, 2, size=proxy.shape).astype(float)
+    found = best_of_curve(passed, proxy, range(1, 10))
+    for i in range(40):
+        for n in range(1, 10):
+            assert found[i, n - 1] == pytest.approx(passed[i] @ best_of_n_weights(proxy[i], n))
