@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from rsft_bench.harness.arms import Evaluation
 from rsft_bench.harness.costs import Ledger, Sums, artifact_rows, charges, choice_labels
 from rsft_bench.harness.runfolder import STAGES
+from rsft_bench.harness.settling import select_mean
 from rsft_bench.harness.spaces import Cell
 from rsft_bench.harness.store import plain
 from rsft_bench.harness.types import Json
@@ -108,22 +107,11 @@ def _checkpoints(run: Run, cell: Cell) -> Row:
     arm = cell.arm
     if not arm.checkpoints:
         return dict.fromkeys(("last_select", "best_select", "best_step"), math.nan)
-    last = _select_mean(run, arm.evaluations)
-    found = {step: _select_mean(run, kept) for step, kept in arm.checkpoints.items()}
+    last = select_mean(arm.evaluations, run.artifacts)
+    found = {step: select_mean(kept, run.artifacts) for step, kept in arm.checkpoints.items()}
     found |= {_audit_steps(run, cell): last}
     best = max(found, key=lambda step: (found[step], step))
     return {"last_select": last, "best_select": found[best], "best_step": float(best)}
-
-
-def _select_mean(run: Run, evaluations: Sequence[Evaluation]) -> float:
-    rows = [
-        row
-        for evaluation in evaluations
-        if evaluation.split == "select"
-        for node in evaluation.draws.scores
-        for row in artifact_rows(run.artifacts[node.uid].folder)
-    ]
-    return float(sum(row["gold_pass"] for row in rows) / len(rows))
 
 
 def _audit_steps(run: Run, cell: Cell) -> int:

@@ -6,19 +6,20 @@ control, which joins the run as a further variant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 
-from rsft_bench.harness.arms import Arm
+from rsft_bench.harness.arms import Arm, Evaluation
 from rsft_bench.harness.cellspace import Cellspace
+from rsft_bench.harness.costs import artifact_rows
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.schedule import Walk
 from rsft_bench.harness.spaces import Cell, Plan, plan_cells
 from rsft_bench.harness.statistics import leave_one_seed_out_winner
-from rsft_bench.harness.store import read_rows
+from rsft_bench.harness.store import Artifact
 from rsft_bench.harness.variants import parse_variant
 
 #: Suite label, policy, variant id.
@@ -74,21 +75,23 @@ def arm_nodes(arm: Arm) -> list[Node]:
     return nodes
 
 
-def select_mean(arm: Arm, walk: Walk) -> float:
-    """Mean gold_pass over an arm's ``select`` draws, or over all it has where it has no others."""
+def select_mean(evaluations: Sequence[Evaluation], artifacts: Mapping[str, Artifact]) -> float:
+    """Mean gold_pass over the ``select`` draws among some evaluations, of which there are some."""
     rows = [
-        row
-        for evaluation in arm.evaluations
+        row["gold_pass"]
+        for evaluation in evaluations
         if evaluation.split == "select"
         for node in evaluation.draws.scores
-        for row in read_rows(walk.artifacts[node.uid].folder / "rows.jsonl")
+        for row in artifact_rows(artifacts[node.uid].folder)
     ]
-    return float(np.mean([row["gold_pass"] for row in rows]))
+    return float(np.mean(rows))
 
 
 def find_winners(plan: Plan, cells: list[Cell], walk: Walk) -> tuple[Winner, ...]:
     """By suite and policy; none where fewer than two settings or two seeds compete."""
-    found = []
+    found: list[Winner] = []
+    if "select" not in plan.config.evaluation.splits:
+        return ()
     for suite in plan.config.suites:
         for policy in plan.policies:
             here = [c for c in cells if (c.suite, c.policy) == (suite.key, policy.name)]
@@ -96,7 +99,11 @@ def find_winners(plan: Plan, cells: list[Cell], walk: Walk) -> tuple[Winner, ...
             names = [name for name, control in controls.items() if control is not None]
             if suite.variants is not None or len(names) < 2 or len(plan.config.seeds) < 2:
                 continue
-            means = {(c.variant.id, c.seed): select_mean(c.arm, walk) for c in here if c.arm}
+            means = {
+                (c.variant.id, c.seed): select_mean(c.arm.evaluations, walk.artifacts)
+                for c in here
+                if c.variant.id in names
+            }
             select = np.array([[means[v, s] for s in plan.config.seeds] for v in names])
             winners = leave_one_seed_out_winner(select, select).winners
             chosen = {s: names[i] for s, i in zip(plan.config.seeds, winners, strict=True)}
@@ -155,7 +162,11 @@ def _trial_means(opened: list[tuple[Place, Arm]], walk: Walk) -> dict[Place, dic
             groups.setdefault(at, []).append(arm)
     return {
         at: {
-            name: float(np.mean([select_mean(arm.trials[name], walk) for arm in group]))
+            name: float(
+                np.mean(
+                    [select_mean(arm.trials[name].evaluations, walk.artifacts) for arm in group]
+                )
+            )
             for name in group[0].trials
         }
         for at, group in groups.items()
