@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from rsft_bench.harness.arms import Arm
 from rsft_bench.harness.costs import Ledger, Sums, artifact_rows, charges, choice_labels
 from rsft_bench.harness.runfolder import STAGES
 from rsft_bench.harness.settling import select_mean
@@ -95,28 +96,22 @@ def _audit(run: Run, cell: Cell) -> Row:
             row[f"rows_{letter}"] = size
             row[f"epochs_{letter}"] = report["rows_seen"].get(name, 0) / size if size else 0.0
     row["keep"] = arm.tuned.get("keep", math.nan)
-    row |= _checkpoints(run, cell)
+    row |= _checkpoints(run, arm, row["steps"])
     return row
 
 
-def _checkpoints(run: Run, cell: Cell) -> Row:
+def _checkpoints(run: Run, arm: Arm, steps: int) -> Row:
     """Mean gold_pass on select of the last weights and of the best ones kept on the way.
 
     NaN where the fit kept none. ``best_step`` is the step of the best, the last wins a tie.
     """
-    arm = cell.arm
     if not arm.checkpoints:
         return dict.fromkeys(("last_select", "best_select", "best_step"), math.nan)
     last = select_mean(arm.evaluations, run.artifacts)
     found = {step: select_mean(kept, run.artifacts) for step, kept in arm.checkpoints.items()}
-    found |= {_audit_steps(run, cell): last}
+    found |= {steps: last}
     best = max(found, key=lambda step: (found[step], step))
     return {"last_select": last, "best_select": found[best], "best_step": float(best)}
-
-
-def _audit_steps(run: Run, cell: Cell) -> int:
-    fitted = cell.arm.fitted
-    return 0 if fitted is None else len(_json(run, fitted.uid, "fit.json")["losses"])
 
 
 def _serve_costs(run: Run) -> dict[tuple[str, str, str], Row]:

@@ -56,9 +56,11 @@ def settle(plan: Plan, spaces: list[Cellspace], walk: Walk) -> Settled:
     winners: tuple[Winner, ...] = ()
     if plan.config.evaluation.winner == "confirmatory":
         winners = find_winners(plan, cells, walk)
-        plan = _with_controls(plan, winners)
-        cells, more = _choose_all(plan, spaces, walk, choices)
-        tried |= more
+        extended = _with_controls(plan, winners)
+        if extended.variants != plan.variants:
+            plan = extended
+            cells, more = _choose_all(plan, spaces, walk, choices)
+            tried |= more
     return Settled(plan, tuple(cells), tried, winners)
 
 

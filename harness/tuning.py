@@ -49,9 +49,9 @@ def plan_variant(
     """
     rates = graph.space.settings.training["lr_factors"]
     combined = combinations(method, variant.params, rates)
-    trials = _trials(method, combined, graph)
+    trials = _trials(method, combined, graph) if len(combined) > 1 else {}
     if len(trials) < 2:
-        params, rate = combined[next(iter(trials))]
+        params, rate = next(iter(combined.values()))
         return _final(method, params, graph.at_rate(rate), serving)
     first = next(iter(trials.values()))
     if choice is None:
@@ -72,8 +72,6 @@ def _trials(method: Method, combined: Mapping[str, Combination], graph: Graph) -
     """Trials with policies of their own; combinations that train the same count once."""
     # As many draws for every variant, so that a variant's temperatures choose alike.
     asked = Serving(graph.space.settings.evaluation["draws"], ("select",))
-    if len(combined) == 1:
-        return {name: Arm(graph.base(), ()) for name in combined}
     found: dict[str, Arm] = {}
     seen: set[str] = set()
     for name, (params, rate) in combined.items():

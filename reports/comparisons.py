@@ -66,14 +66,24 @@ def record(means: Means, pair: Pair, family: str, strict: bool = True) -> Record
     except NotComparableError as error:
         if strict:
             raise
-        why = f"no interval: {error}"
-        effect = Effect(float("nan"), None, None, None, None, 0, 0, 0, None, None, why)
+        effect = _unknown(f"no interval: {error}")
+    return _fields(pair, effect, family)
+
+
+def _fields(pair: Pair, effect: Effect, family: str) -> Record:
+    """What results.json holds of one comparison before its p is adjusted."""
+    key, a, b, metric, split = pair
     return {
         **{"suite": key.suite, "policy": key.policy, "a": a, "b": b},
         **{"metric": metric, "split": split},
         **effect_fields(effect),
         **{"p_adj": None, "family": family},
     }
+
+
+def _unknown(why: str) -> Effect:
+    """An effect that nothing is known of, and why."""
+    return Effect(float("nan"), None, None, None, None, 0, 0, 0, None, None, why)
 
 
 def winner_record(means: Means, pair: Pair, winner: Mapping[str, Json] | None) -> Record:
@@ -83,19 +93,13 @@ def winner_record(means: Means, pair: Pair, winner: Mapping[str, Json] | None) -
     """
     key, _, b, metric, split = pair
     if winner is None:
-        why = "no interval: fewer than two settings or seeds to choose among"
-        effect = Effect(float("nan"), None, None, None, None, 0, 0, 0, None, None, why)
+        effect = _unknown("no interval: fewer than two settings or seeds to choose among")
     else:
         chosen = {int(s): str(v) for s, v in winner["chosen"].items()}
         rivals = {v: winner["control"][v] if b == WINNER_CONTROL else b for v in chosen.values()}
         sides = {v: paired(means, key, v, rival, metric, split) for v, rival in rivals.items()}
         effect = sample_effect(stitch(sides, chosen))
-    return {
-        **{"suite": key.suite, "policy": key.policy, "a": WINNER, "b": b},
-        **{"metric": metric, "split": split},
-        **effect_fields(effect),
-        **{"p_adj": None, "family": "confirmatory"},
-    }
+    return _fields(pair, effect, "confirmatory")
 
 
 def stitch(sides: Mapping[str, Paired], chosen: Mapping[int, str]) -> Paired:
@@ -175,9 +179,7 @@ def choice_record(means: Means, key: Key, choice: Choice) -> Record:
     """An exploratory leave-one-seed-out choice against its comparator."""
     sides = {v: paired(means, key, v, choice.against) for v in set(choice.chosen.values())}
     effect = sample_effect(stitch(sides, choice.chosen))
-    names = {"a": WINNER, "b": choice.against, "metric": METRIC, "split": SPLIT}
-    fields = {**effect_fields(effect), "p_adj": None, "family": "exploratory"}
-    return {"suite": key.suite, "policy": key.policy, **names, **fields}
+    return _fields((key, WINNER, choice.against, METRIC, SPLIT), effect, "exploratory")
 
 
 def _same_law(means: Means, table: Mapping[str, Variant]) -> list[Pair]:
