@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from rsft_bench.harness.catalog import Catalog
-from rsft_bench.harness.config import GATE_PRIMARY, NamedSpec, RunConfig
+from rsft_bench.harness.config import GateConfig, NamedSpec, RunConfig
 from rsft_bench.harness.errors import CapabilityError, ConfigError, UnknownNameError
 from rsft_bench.harness.method import Method
 from rsft_bench.harness.registry import Registry
@@ -19,14 +19,19 @@ from rsft_bench.harness.types import (
     Param,
     Policy,
 )
-from rsft_bench.harness.variants import Variant, parse_variant
+from rsft_bench.harness.variants import Variant, gate_ids, parse_variant
 
 #: Parameters of methods that may hold the id of another variant.
 REFERENCES = ("source", "match")
 
 
-def check_config(config: RunConfig, methods: Registry[Method], catalog: Catalog) -> None:
-    """Everything but capabilities.
+def check_config(
+    config: RunConfig,
+    variants: tuple[Variant, ...],
+    methods: Registry[Method],
+    catalog: Catalog,
+) -> None:
+    """Everything but capabilities; ``variants`` are those of the run.
 
     Raises:
         UserError: an unknown suite, option, reward or gate entry, each with its near name.
@@ -44,13 +49,28 @@ def check_config(config: RunConfig, methods: Registry[Method], catalog: Catalog)
             f"reward {config.reward.name!r} cannot accept answers; use reward.name: proxy, or set "
             "oracle: true on a variant to accept by gold"
         )
-    _check_gate(config, methods, catalog)
+    _check_gate_variants(config, variants, methods)
+    _check_gate_metrics(config, catalog)
 
 
-def _check_gate(config: RunConfig, methods: Registry[Method], catalog: Catalog) -> None:
-    for text in config.gate.variants:
-        if text != GATE_PRIMARY:
-            parse_variant(text, methods)
+def _check_gate_variants(
+    config: RunConfig, variants: tuple[Variant, ...], methods: Registry[Method]
+) -> None:
+    # A config that says nothing of the gate may run any variants; it cannot save a baseline then.
+    if config.gate.variants == GateConfig().variants:
+        return
+    present = [v.id for v in variants]
+    for blocking in gate_ids(config, methods):
+        if blocking not in present:
+            near = difflib.get_close_matches(blocking, present, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(
+                f"gate.variants: {blocking!r} is not among the run's variants.{hint} "
+                f"They are: {', '.join(sorted(present))}; add it, or name one of these"
+            )
+
+
+def _check_gate_metrics(config: RunConfig, catalog: Catalog) -> None:
     stated = [getattr(catalog.suite(spec.name), "metrics", None) for spec in config.suites]
     registry: Registry[Metric] = catalog.registry("metric")
     names = {m.name for m in registry if m.bounded}

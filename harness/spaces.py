@@ -174,7 +174,7 @@ def make_plan(config: RunConfig, catalog: Catalog) -> Plan:
     """
     methods: Registry[Method] = catalog.registry("method")
     variants = expand(config, methods)
-    check_config(config, methods, catalog)
+    check_config(config, variants, methods, catalog)
     policies = tuple(_policy(spec, catalog) for spec in config.policies)
     for spec in config.suites:
         _check_listed(spec, variants, methods)

@@ -118,3 +118,16 @@ class Boaster:
 def test_only_weights_can_be_trained() -> None:
     with pytest.raises(CapabilityError, match="claims 'trainable' without a folder"):
         check_kind(Boaster())
+
+
+def test_a_blocking_variant_that_the_run_lacks_is_refused_before_anything_is_spent() -> None:
+    with pytest.raises(ConfigError, match="'base' is not among the run's variants"):
+        plan(variants=["sft"], gate={"variants": ["base"]})
+    with pytest.raises(ConfigError, match="no `primary`"):
+        plan(variants=["sft"], gate={"variants": ["primary"]})
+    # Written with a default, it is still the variant that the run has.
+    plan(variants=["sft"], gate={"variants": ["sft[temperature=1]"]})
+
+
+def test_a_run_that_says_nothing_of_the_gate_need_not_have_its_default_variants() -> None:
+    plan(policies=[{"name": "recorded", "path": __file__}], variants=["base"])
