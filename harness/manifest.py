@@ -33,21 +33,25 @@ DIGESTED = ("examples.parquet", "pool.parquet", "selected.parquet", "rows.parque
 class Facts:
     """What is known before the run: its label, workers and start time (UTC, ISO 8601).
 
+    ``threads`` are those of each worker; another number gives other last bits, so keys hold it.
     ``preset`` is what its config began with, if anything. ``salt`` joins the keys of a fresh run.
     """
 
     name: str
     workers: int
+    threads: int
     started_at: str
     started: float
     preset: str | None = None
     salt: str = ""
 
     @classmethod
-    def now(cls, name: str, workers: int, preset: str | None = None, salt: str = "") -> Facts:
+    def now(
+        cls, name: str, workers: int, threads: int, preset: str | None = None, salt: str = ""
+    ) -> Facts:
         """Facts of a run that starts now."""
         clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return cls(name, workers, clock, time.time(), preset, salt)
+        return cls(name, workers, threads, clock, time.time(), preset, salt)
 
 
 def file_digest(path: Path) -> str:
@@ -113,6 +117,7 @@ def describe_run(plan: Plan, facts: Facts, status: str) -> dict[str, Json]:
         "dirty": dirty,
         "machine": machine(),
         "workers": facts.workers,
+        "threads": facts.threads,
         "started_at": facts.started_at,
     }
 

@@ -201,7 +201,7 @@ def _run(m: Mapping[str, Json]) -> Table:
         ("seeds", ", ".join(str(s) for s in m.get("seeds", []))),
         ("started, finished", f"{m.get('started_at')}, {m.get('finished_at')}"),
         ("wall time of the last call", seconds(m.get("wall_s"))),
-        ("workers", str(m.get("workers"))),
+        ("workers, threads of each", f"{m.get('workers')}, {m.get('threads', 1)}"),
         ("commit", f"{m.get('commit')}{' with local changes' if m.get('dirty') else ''}"),
         *((f"machine: {k}", str(v)) for k, v in (m.get("machine") or {}).items()),
         *((f"version: {k}", str(v)) for k, v in (m.get("versions") or {}).items()),
