@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +281,126 @@ def test_no_torch_is_loaded(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def run_small(folder: Path, out: str, **changes: Any) -> int:
+    (folder / "mine.yaml").write_text(json.dumps({**CONFIG, "seeds": [0], **changes}))
+    argv = ["run", str(folder / "mine.yaml"), "--out", str(folder / out), "--workers", "0"]
+    return main([*argv, "--quiet"])
+
+
+def test_an_edit_of_its_source_reruns_what_it_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rsft_bench.harness import nodes
+
+    monkeypatch.setenv("RSFT_BENCH_CACHE_DIR", str(tmp_path / "cache"))
+    variants = ["sft", "sft_more", ARGMAX]
+    store, known = Store(tmp_path / "cache"), set()
+
+    def made() -> Counter[str]:
+        new = {key: stage for key, stage, *_ in store.entries() if key not in known}
+        known.update(new)
+        return Counter(new.values())
+
+    assert run_small(tmp_path, "one", variants=variants) == 0
+    first = made()
+    assert first["fit"] == 3
+    hashed = nodes.source_hash
+    edited = "rsft_bench.harness.policies.exact"
+    monkeypatch.setattr(nodes, "source_hash", lambda m: hashed(m) + "x" * (m == edited))
+    assert run_small(tmp_path, "two", variants=variants) == 0
+    # Everything it learnt, drew or was timed on; the answers are the same, so no score is.
+    assert made() == {stage: first[stage] for stage in ("base", "fit", "sample", "serve")}
+
+
+def test_prompts_it_cannot_answer_are_refused_before_anything_is_spent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RSFT_BENCH_CACHE_DIR", str(tmp_path / "cache"))
+    suites = [{"name": "order_status", "limit": 30}]
+    assert run_small(tmp_path, "out", suites=suites) == 2
+    assert "suite 'order_status': policy 'categorical' needs the lines" in capsys.readouterr().err
+    assert {stage for _, stage, *_ in Store(tmp_path / "cache").entries()} == {"data"}
+    assert main(["plan", str(tmp_path / "mine.yaml")]) == 2
+
+
+def test_an_unknown_policy_of_a_suite_exits_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suites = [{**CONFIG["suites"][0], "policies": ["nano-1"]}]
+    assert run_small(tmp_path, "out", suites=suites) == 2
+    assert "lists policy 'nano-1', which the run does not have" in capsys.readouterr().err
+
+
+def test_several_kinds_each_on_its_suite(
+    tiny_lm_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A language model answers the same prompts; a file of answers has a suite to itself."""
+    monkeypatch.setenv("RSFT_BENCH_CACHE_DIR", str(tmp_path / "cache"))
+    sizes = {"n_train": 8, "n_proxy_label": 8, "n_calibrate": 1, "n_select": 8, "n_confirm": 8}
+    choices = {**CONFIG["suites"][0], **sizes}
+    text = "Your wool scarf should arrive on 3 July."
+    from rsft_bench.tasks import SUITES
+
+    tested = SUITES.get("synthetic_choices").load({**sizes, "limit": None}, 0).examples
+    lines = [{"example_id": e.example_id, "answers": [text]} for e in tested]
+    (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    changes: dict[str, Any] = {
+        "policies": [
+            "categorical",
+            {"name": "causal_lm", "path": str(tiny_lm_folder)},
+            {"name": "recorded", "path": str(tmp_path / "answers.jsonl")},
+        ],
+        "suites": [
+            {**choices, "policies": ["categorical", "causal_lm"]},
+            {**choices, "label": "logs", "policies": ["recorded"], "variants": ["base"]},
+        ],
+        "variants": ["base", "sft", "sft_more", ARGMAX],
+        "pool": {"max_new_tokens": 4},
+        "training": {"sft_steps": 1, "steps": 1, "batch": 2},
+        "reward": {"n_label": 16},
+        "evaluation": {"draws": 1, "best_of_draws": 1, "primary_draws": 1, "serve_prompts": 1},
+    }
+    assert run_small(tmp_path, "out", **changes) == 0
+    folder = RunFolder(tmp_path / "out")
+    found = folder.rows().groupby(["suite", "policy"])["variant"].unique().map(sorted).to_dict()
+    assert found == {
+        ("synthetic_choices", "categorical"): sorted(["base", "sft", "sft_more", ARGMAX]),
+        ("synthetic_choices", "causal_lm"): sorted(["base", "sft", "sft_more", ARGMAX]),
+        ("logs", "recorded"): ["base"],
+    }
+    manifest = folder.manifest()
+    assert [s["policies"] for s in manifest["suites"]] == [
+        ["categorical", "causal_lm"],
+        ["recorded"],
+    ]
+    assert [(p["suite"], p["policy"], p["b"]) for p in manifest["confirmatory"]] == [
+        ("synthetic_choices", "categorical", "sft_more"),
+        ("synthetic_choices", "causal_lm", "sft_more"),
+    ]
+    cells = folder.cells().set_index(["policy", "variant"])
+    assert (cells.loc["categorical"]["serve_wall_s"] > 0).all()
+    assert (cells.loc["causal_lm"]["serve_flops"] > 0).all()
+    # What the model behind a file of answers cost is not known.
+    assert np.isnan(cells.loc[("recorded", "base")]["evaluate_flops"])
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert "FLOPs that some policy does not count" in report
+
+
+def test_a_plan_counts_the_kinds_it_can(
+    tiny_lm_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lm = {"name": "causal_lm", "path": str(tiny_lm_folder)}
+    (tmp_path / "a.yaml").write_text(json.dumps({**CONFIG, "policies": [lm]}))
+    (tmp_path / "b.yaml").write_text(json.dumps({**CONFIG, "policies": ["categorical", lm]}))
+    plans = []
+    for name in ("a", "b"):
+        assert main(["plan", str(tmp_path / f"{name}.yaml"), "--json"]) == 0
+        plans.append(json.loads(capsys.readouterr().out))
+    # The table has no shape, wherever it stands in the list; the model's work is the same.
+    assert plans[0]["flops"] == plans[1]["flops"] > 0
+    assert plans[1]["completions"] == 2 * plans[0]["completions"]
+    assert (plans[0]["uncounted"], plans[1]["uncounted"]) == ([], ["categorical"])
+    assert main(["plan", str(tmp_path / "b.yaml")]) == 0
+    assert "categorical left out: its size is not known" in capsys.readouterr().out
