@@ -35,7 +35,10 @@ CLUSTER_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A run's size. Times in seconds, ``mde`` in units of gold_pass on ``confirm``, by suite."""
+    """A run's size. Times in seconds, ``mde`` in units of gold_pass on ``confirm``, by suite.
+
+    ``uncounted`` names policies whose shape is not known; FLOPs and time leave their work out.
+    """
 
     cells: int
     variants: tuple[str, ...]
@@ -46,6 +49,16 @@ class Estimate:
     flops: float
     wall_s: float
     mde: Mapping[str, float]
+    uncounted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """What one node's cost depends on: the model's shape, None where unknown, and token counts."""
+
+    shape: Mapping[str, Json] | None
+    prompt: float
+    answer: float
 
 
 def plan(config: RunConfig, catalog: Catalog, workers: int) -> Estimate:
@@ -53,15 +66,16 @@ def plan(config: RunConfig, catalog: Catalog, workers: int) -> Estimate:
     made = make_plan(config, catalog)
     cells: list[Cell] = []
     nodes: dict[str, Node] = {}
+    sizes: dict[str, _Size] = {}
     mde = {}
-    lengths: dict[str, float] = {}
     for spec in config.suites:
         suite = catalog.suite(spec.name)
         options = suite_options(config, spec, catalog)
         examples = list(suite.load(options, config.seeds[0]).examples)
         mde[spec.key] = detectable(examples, len(config.seeds))
-        lengths[spec.key] = answer_tokens(examples)
-        for policy in made.policies:
+        prompt, answer = prompt_tokens(examples), answer_tokens(examples)
+        for policy in made.policies_of(spec.key):
+            size = _Size(policy.shape(), prompt, answer)
             for seed in config.seeds:
                 space = make_space(made, spec, policy, seed, examples)
                 graph, _ = plan_cells(made, space, {})
@@ -73,25 +87,25 @@ def plan(config: RunConfig, catalog: Catalog, workers: int) -> Estimate:
                 # Which trial wins is not known yet; all cost the same.
                 _, planned = plan_cells(made, space, first)
                 cells += planned
-                targets = [n for cell in planned for n in arm_nodes(cell.arm)]
-                nodes |= closure(targets)
-    shape = made.policies[0].shape()
-    answer = sum(lengths.values()) / len(lengths)
-    return _sum(cells, nodes, shape, answer, mde, workers)
+                found = closure([n for cell in planned for n in arm_nodes(cell.arm)])
+                nodes |= found
+                sizes |= dict.fromkeys(found, size)
+    unknown = tuple(p.name for p in made.policies if p.shape() is None)
+    return _sum(cells, nodes, sizes, mde, workers, unknown)
 
 
 def _sum(
     cells: list[Cell],
     nodes: Mapping[str, Node],
-    shape: Mapping[str, Json] | None,
-    answer: float,
+    sizes: Mapping[str, _Size],
     mde: Mapping[str, float],
     workers: int,
+    uncounted: tuple[str, ...],
 ) -> Estimate:
     completions, sampled, trained, sample_cost, train_cost = 0, 0.0, 0.0, 0.0, 0.0
-    prompt = _prompt_tokens(nodes)
     spent: dict[str, float] = {}
     for uid, node in nodes.items():
+        shape, prompt, answer = sizes[uid].shape, sizes[uid].prompt, sizes[uid].answer
         if node.stage == "sample":
             start, stop = node.params["draws"]
             rows = len(node.params["prompts"]) * (stop - start)
@@ -117,6 +131,7 @@ def _sum(
         flops=sample_cost + train_cost,
         wall_s=wall,
         mde=mde,
+        uncounted=uncounted,
     )
 
 
@@ -130,13 +145,9 @@ def _trained_rows(node: Node, spent: Mapping[str, float], one: float) -> float:
     return float(budget["steps"] * budget["batch"] * len(node.params["sets"]))
 
 
-def _prompt_tokens(nodes: Mapping[str, Node]) -> float:
-    lengths = [
-        len(prompt)
-        for node in nodes.values()
-        if node.stage == "sample"
-        for _, prompt in node.params["prompts"]
-    ]
+def prompt_tokens(examples: list[Example]) -> float:
+    """Mean tokens of a prompt, estimated from characters."""
+    lengths = [len(e.prompt) for e in examples]
     return sum(lengths) / max(len(lengths), 1) / CHARACTERS_PER_TOKEN
 
 

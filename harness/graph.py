@@ -113,11 +113,11 @@ class Graph:
         elif not start and settings["checkpoints"]:
             wanted = {max(1, round(share * budget["steps"])) for share in settings["checkpoints"]}
             params["checkpoints"] = sorted(wanted - {budget["steps"]})
-        return Node("fit", params, inputs, weight=weight)
+        return Node("fit", params, inputs, code=init.code, weight=weight)
 
     def checkpoint(self, fitted: Node, step: int) -> Node:
         """The weights after ``step`` steps of a fit that keeps them."""
-        return Node("checkpoint", {"step": step}, {"fit": (fitted,)})
+        return Node("checkpoint", {"step": step}, {"fit": (fitted,)}, code=fitted.code)
 
     # -- completions ------------------------------------------------------------------------
 
@@ -249,7 +249,8 @@ class Graph:
         """D's own answers scored by the proxy, as a ragged pool, counted in the start's tokens."""
         rows, plain = self.train_set(), self.score((self.train_set(),), self.proxy())
         inputs = {**plain.inputs, "tokenizer": (self.start(),)}
-        scored = Node("score", plain.params, inputs, code=plain.code)
+        code = tuple(dict.fromkeys((*plain.code, *self.start().code)))
+        scored = Node("score", plain.params, inputs, code=code)
         return Scored(((0, (rows,), scored),), 0)
 
     # -- evaluation -------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from rsft_bench.harness.config import SuiteSpec
 from rsft_bench.harness.machine import machine
 from rsft_bench.harness.nodes import versions
+from rsft_bench.harness.run_policies import Policy
 from rsft_bench.harness.runfolder import SCHEMA_VERSION, WINNER, WINNER_CONTROL, write_json
-from rsft_bench.harness.spaces import Plan, Policy
+from rsft_bench.harness.spaces import Plan
 from rsft_bench.harness.stages.data import read_report
 from rsft_bench.harness.store import plain
 from rsft_bench.harness.types import Json
@@ -182,7 +183,7 @@ def _confirmatory(plan: Plan) -> list[dict[str, Json]]:
         }
         for spec in plan.config.suites
         if spec.variants is None
-        for policy in plan.policies
+        for policy in plan.policies_of(spec.key)
         for a, b in pairs
     ]
 
@@ -197,6 +198,7 @@ def _suite(plan: Plan, spec: SuiteSpec) -> dict[str, Json]:
         "attribution": suite.attribution,
         "options": dict(spec.given),
         "files": plan.files[spec.key],
+        "policies": [policy.name for policy in plan.policies_of(spec.key)],
     }
 
 

@@ -220,7 +220,7 @@ def _execute(plan: Plan, walk: Walk) -> Run:
     spaces = [
         make_space(plan, spec, policy, seed, list(examples[spec.key, seed]))
         for spec in plan.config.suites
-        for policy in plan.policies
+        for policy in plan.policies_of(spec.key)
         for seed in plan.config.seeds
     ]
     made = settle(plan, spaces, walk)

@@ -11,7 +11,7 @@ from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.audit import AcceptAudit, ArmFacts
 from rsft_bench.reports.diagnostics import Harm
 from rsft_bench.reports.document import Block, Section, Table, Text
-from rsft_bench.reports.formatting import NA, big, count, percent, rate, seconds, signed
+from rsft_bench.reports.formatting import NA, big, count, percent, rate, seconds, signed, total
 from rsft_bench.reports.gauges import proxy_table
 from rsft_bench.reports.sections_tuning import trials_words
 from rsft_bench.reports.verdicts import place
@@ -182,7 +182,7 @@ def _stages(m: Mapping[str, Json]) -> Table:
     names = [s for s in STAGES if s in totals] + sorted(set(totals) - set(STAGES))
     rows = [_stage(name, totals[name]) for name in names]
     keys = ("tokens", "flops", "wall_s", "cpu_s")
-    whole = {k: sum(float(t.get(k) or 0) for t in totals.values()) for k in keys}
+    whole = {k: total(t.get(k, 0) for t in totals.values()) for k in keys}
     rows.append(_stage("all stages", whole))
     head = ("stage", "tokens", "FLOPs", "wall time", "CPU time")
     note = "What this run spent; an artifact shared by several arms is counted once."

@@ -183,9 +183,9 @@ def _arms(
     if unknown:
         raise ConfigError(f"gate.metrics: the run has no metric {unknown[0]!r}")
     arms = [
-        Arm(str(s["name"]), str(p["name"]), v)
+        Arm(str(s["name"]), str(p), v)
         for s in manifest["suites"]
-        for p in manifest["policies"]
+        for p in s.get("policies") or [p["name"] for p in manifest["policies"]]
         for v in variants
     ]
     for arm in arms:

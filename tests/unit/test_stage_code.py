@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,8 +17,10 @@ from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.policies import POLICIES
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.stages import STAGES
+from rsft_bench.harness.types import HasWeights
 from rsft_bench.tasks import SUITES
 
 HARNESS = "rsft_bench.harness"
@@ -27,6 +30,7 @@ PLUMBING = {
     for name in (
         "catalog",
         "errors",
+        "policy_kinds",
         "registry",
         "reward_kinds",
         "stages",
@@ -84,6 +88,12 @@ def test_a_rule_and_its_stage_list_what_the_rule_imports(rule: str) -> None:
     assert missing((*source_modules(RULES.get(rule)), *STAGES["select"].code)) == set()
 
 
+@pytest.mark.parametrize("name", [p.name for p in POLICIES if not isinstance(p, HasWeights)])
+@pytest.mark.parametrize("stage", ["fit", "sample", "score", "serve"])
+def test_a_policy_and_a_stage_list_what_the_policy_imports(name: str, stage: str) -> None:
+    assert missing((*source_modules(POLICIES.get(name)), *STAGES[stage].code)) == set()
+
+
 def space(base: Node, rules: Registry[Any]) -> Cellspace:
     data = Node("data", {}, {})
     example = SimpleNamespace(example_id="a", prompt="b")
@@ -122,6 +132,21 @@ def test_the_rule_joins_the_key_whatever_the_method_names() -> None:
 def test_what_answers_without_weights_joins_the_key_of_its_samples() -> None:
     graph = Graph(space(Node("base", {}, {}, code=("mine",)), RULES), cast("Any", None))
     (block,) = graph.sample(graph.base(), "confirm", range(1), {}, "test")
+    assert block.code == ("mine",)
+
+
+def test_what_learns_without_weights_joins_the_key_of_its_fits() -> None:
+    settings: Any = SimpleNamespace(
+        training={"steps": 1, "sft_steps": 1, "batch": 1, "lr": 1.0, "checkpoints": ()}
+    )
+    base = Node("base", {}, {}, code=("mine",))
+    trainable = frozenset({"sampler", "trainable"})
+    its = replace(space(base, RULES), settings=settings, capabilities=cast("Any", trainable))
+    graph = Graph(its, cast("Any", None))
+    fitted = graph.sft()
+    assert fitted.code == ("mine",)
+    assert graph.checkpoint(fitted, 1).code == ("mine",)
+    (block,) = graph.sample(fitted, "confirm", range(1), {}, "test")
     assert block.code == ("mine",)
 
 
