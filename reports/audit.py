@@ -93,42 +93,51 @@ def accept_audits(
         variant = table.get(str(name))
         if variant is None or variant.temperature != 1 or name not in trained:
             continue
-        proposal = proposal_of(variant.parameters, config)
-        if proposal is None:
-            continue
-        drawn = _proposed(mine, proposal.name)
-        seeds = [
-            _audit_seed(drawn[drawn["seed"] == seed], part_, variant)
-            for seed, part_ in accepted.groupby("seed")
-        ]
-        rows = pd.DataFrame([row for row in seeds if row is not None])
-        if rows.empty:
-            continue
         own = cell[cell["variant"] == name]
-        tau = own["tau"].dropna()
-        mean = {str(c): _number(rows[c].mean()) for c in rows}
-        found.append(
-            AcceptAudit(
-                variant=str(name),
-                accept_rate=mean["accept_rate"] or 0.0,
-                coverage=mean["coverage"] or 0.0,
-                uncovered=mean["uncovered"] or 0.0,
-                distinct=mean["distinct"] or 0.0,
-                duplicates=mean["duplicates"] or 0.0,
-                length_shift=mean["length_shift"] or 0.0,
-                overstated=mean["overstated"],
-                precision=mean["precision"],
-                pool_pass=mean["pool_pass"],
-                share=(mean["p10"] or 0.0, mean["p50"] or 0.0, mean["p90"] or 0.0),
-                tau=(float(tau.min()), float(tau.max())) if len(tau) else None,
-                proposal=proposal.name,
-                tokens_each=mean["tokens_each"],
-                flops_each=_number(
-                    (own["sample_flops"] + own["score_flops"]).mean() / rows["accepted"].mean()
-                ),
-            )
-        )
+        audit = _audit_variant(mine, accepted, own, variant, config)
+        found += [] if audit is None else [audit]
     return found
+
+
+def _audit_variant(
+    pool: pd.DataFrame,
+    accepted: pd.DataFrame,
+    cells: pd.DataFrame,
+    variant: Variant,
+    config: Mapping[str, Json],
+) -> AcceptAudit | None:
+    """One variant's audit from its own cells; None where no seed has one."""
+    proposal = proposal_of(variant.parameters, config)
+    if proposal is None:
+        return None
+    drawn = _proposed(pool, proposal.name)
+    seeds = [
+        _audit_seed(drawn[drawn["seed"] == seed], part_, variant)
+        for seed, part_ in accepted.groupby("seed")
+    ]
+    rows = pd.DataFrame([row for row in seeds if row is not None])
+    if rows.empty:
+        return None
+    tau = cells["tau"].dropna()
+    mean = {str(c): _number(rows[c].mean()) for c in rows}
+    paid = float((cells["sample_flops"] + cells["score_flops"]).mean())
+    return AcceptAudit(
+        variant=variant.id,
+        accept_rate=mean["accept_rate"] or 0.0,
+        coverage=mean["coverage"] or 0.0,
+        uncovered=mean["uncovered"] or 0.0,
+        distinct=mean["distinct"] or 0.0,
+        duplicates=mean["duplicates"] or 0.0,
+        length_shift=mean["length_shift"] or 0.0,
+        overstated=mean["overstated"],
+        precision=mean["precision"],
+        pool_pass=mean["pool_pass"],
+        share=(mean["p10"] or 0.0, mean["p50"] or 0.0, mean["p90"] or 0.0),
+        tau=(float(tau.min()), float(tau.max())) if len(tau) else None,
+        proposal=proposal.name,
+        tokens_each=mean["tokens_each"],
+        flops_each=_number(paid / mean["accepted"]) if mean["accepted"] else None,
+    )
 
 
 def _proposed(pool: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -10,14 +10,13 @@ from rsft_bench.reports.verdicts import place
 
 def proposals(found: Analysis) -> Section | None:
     """One row a trained arm, ordered by proposal; None where the run has one proposal only."""
-    tables = [
-        _table(found, s) for s in found.suites if len({a.proposal for a in s.audits}) > 1
-    ]
+    tables = [_table(found, s) for s in found.suites if len({a.proposal for a in s.audits}) > 1]
     if not tables:
         return None
     text = (
-        "What the pool was drawn from: the policy, its temperature and top-p. Equal proposals share "
-        "one pool, and every arm is trained from SFT, so rows of one rule differ by the proposal."
+        "What the pool was drawn from: the policy, its temperature and top-p. Equal proposals "
+        "share one pool, and every arm is trained from SFT, so that arms of one rule differ by "
+        "the proposal alone."
     )
     return Section("The proposal: who answers, and how", (Text(text), *tables))
 

@@ -223,6 +223,48 @@ def test_the_tilt_is_the_limit_for_many_candidates_and_rejections_law_at_any_k()
     assert tilted_law(p, r, math.inf) == pytest.approx(p)
 
 
+def test_candidates_keyed_by_text_miss_the_target_of_statistical() -> None:
+    """The published algorithm keeps candidates in a dict by text, so that copies collapse.
+
+    Six answers, 64 candidates: the target p e^{r/beta} gives the two best .402 and .109. Kept
+    apart by draw they get that; keyed by text .470 and .270, the law of six candidates, one each.
+    With 8 to accept every text is, and each gets 1/6 whatever its reward.
+    """
+    p = np.array([0.13, 0.05, 0.12, 0.32, 0.22, 0.16])
+    r = -np.array([0, 0.354, 1.114, 1.514, 1.914, 2.314])
+    n = 6000
+    answers = np.random.default_rng(6).choice(6, size=(n, 64), p=p)
+    pool = ScoredPool(r[answers], answers, tuple(map(str, range(n))), 15)
+    earlier = np.stack([answers == y for y in range(6)], axis=2).cumsum(axis=1)
+    repeats = np.take_along_axis(earlier, answers[:, :, None], axis=2)[:, :, 0] > 1
+    by_text = np.where(repeats, np.nan, pool.scores)
+
+    def shares(scores: FloatArray, m: int) -> FloatArray:
+        unit = {"beta": 1 / within_prompt_sd(pool.scores), "m": m}
+        counts = RULES.get("statistical").resolve(unit, pool).select(scores, answers, pool.keys)
+        chosen = answers[counts.astype(bool)]
+        return np.bincount(chosen, minlength=6) / len(chosen)
+
+    target, keyed = tilted_law(p, r, 1.0)[:2], _one_of_each(r)[:2]
+    assert target.round(3).tolist() == [0.402, 0.109]
+    assert keyed.round(3).tolist() == [0.47, 0.27]
+    for scores, law in ((pool.scores, target), (by_text, keyed)):
+        found = shares(scores, 1)[:2]
+        assert (np.abs(found - law) / np.sqrt(law * (1 - law) / n) < 4).all()
+    assert shares(by_text, 8) == pytest.approx(np.full(6, 1 / 6), abs=0.01)
+
+
+def _one_of_each(r: FloatArray) -> FloatArray:
+    """Law of the first accepted of one candidate each in random order, by subsets of the hit."""
+    chances, law = np.exp(r - r.max()), np.zeros(len(r))
+    for hits in itertools.product((0, 1), repeat=len(r)):
+        hit = np.array(hits)
+        weight = float(np.where(hit, chances, 1 - chances).prod())
+        if weight:
+            law += weight * hit / hit.sum()
+    return law
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
