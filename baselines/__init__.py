@@ -5,7 +5,7 @@ from __future__ import annotations
 from rsft_bench.baselines.best_of_n import BestOfN
 from rsft_bench.baselines.filtered import SftFiltered, SftLabelled
 from rsft_bench.baselines.rsft import Rsft
-from rsft_bench.baselines.selection import RULES
+from rsft_bench.baselines.rules import RULES
 from rsft_bench.baselines.sft import Base, Sft, SftClean, SftFlops, SftMore
 from rsft_bench.harness.method import Method
 from rsft_bench.harness.registry import Registry

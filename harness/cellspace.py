@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.proposals import Proposal
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Capability, Example, Json, Split
 
@@ -39,7 +40,7 @@ class Cellspace:
     data: Node
     base: Node
     examples: Mapping[Split, tuple[Example, ...]]
-    k_max: Mapping[float, int]
+    k_max: Mapping[Proposal, int]
     rules: Registry[Any]
     reward_code: tuple[str, ...] = ()
     scored: bool = True

@@ -15,6 +15,7 @@ from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.proposals import Proposal
 from rsft_bench.harness.store import canonical
 from rsft_bench.harness.types import Budget, Json, Split
 
@@ -163,7 +164,7 @@ class Graph:
 
     def draw(
         self,
-        policy: Node,
+        policies: Node | Sequence[Node],
         split: Split,
         draws: int,
         sampling: Mapping[str, Json],
@@ -171,20 +172,21 @@ class Graph:
         *,
         proxy: Node | None,
     ) -> Scored:
-        """Scored completions in append-only ranges of 8 draws."""
+        """Scored completions in append-only ranges of 8 draws; several policies take turns."""
+        turns = (policies,) if isinstance(policies, Node) else tuple(policies)
         ranges = []
-        for start in range(0, draws, BLOCK_DRAWS):
+        for i, start in enumerate(range(0, draws, BLOCK_DRAWS)):
             span = range(start, min(start + BLOCK_DRAWS, draws))
-            blocks = self.sample(policy, split, span, sampling, purpose)
+            blocks = self.sample(turns[i % len(turns)], split, span, sampling, purpose)
             ranges.append((start, blocks, self.score(blocks, proxy)))
         return Scored(tuple(ranges), draws)
 
-    def sampling(self, temperature: float) -> dict[str, Json]:
-        """Sampling parameters at a temperature, the rest as the pool's."""
+    def sampling(self, temperature: float, top_p: float | None = None) -> dict[str, Json]:
+        """Sampling parameters at a temperature and top-p (the pool's unless given)."""
         pool = self.space.settings.pool
         return {
             "temperature": float(temperature),
-            "top_p": pool["top_p"],
+            "top_p": pool["top_p"] if top_p is None else float(top_p),
             "max_new_tokens": pool["max_new_tokens"],
         }
 
@@ -208,13 +210,17 @@ class Graph:
         inputs = {"data": (self.space.data,), "samples": scored.samples, "scores": scored.scores}
         return Node("proxy", params, inputs, code=self.space.reward_code)
 
-    def pool(self, k: int, temperature: float) -> Scored:
-        """The start policy's scored pool, drawn once for the largest k of the config."""
-        k_max = max(k, self.space.k_max.get(temperature, k))
+    def pool(self, k: int, proposal: Proposal) -> Scored:
+        """The scored pool of a proposal, drawn once for the largest k of the config."""
+        k_max = max(k, self.space.k_max.get(proposal, k))
         whole = -(-k_max // BLOCK_DRAWS) * BLOCK_DRAWS
-        return self.draw(
-            self.start(), "train", whole, self.sampling(temperature), "pool", proxy=self.proxy()
-        )
+        policies = [
+            self.start() if source is None else self.arm(source).policy
+            for source in proposal.sources
+        ]
+        sampling = self.sampling(proposal.temperature, proposal.top_p)
+        pool = self.draw(policies, "train", whole, sampling, "pool", proxy=self.proxy())
+        return dataclasses.replace(pool, proposal=proposal.name)
 
     def select(
         self,

@@ -29,7 +29,7 @@ from rsft_bench.harness.types import (
 from rsft_bench.harness.variants import Variant, gate_ids, parse_variant
 
 #: Parameters of methods that may hold the id of another variant.
-REFERENCES = ("source", "match")
+REFERENCES = ("source", "mix", "match")
 
 
 def check_config(

@@ -21,6 +21,7 @@ from rsft_bench.harness.preflight import (
     check_placed,
     check_prompts,
 )
+from rsft_bench.harness.proposals import Proposal, proposal_of
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.run_policies import Policy, resolve_policy
 from rsft_bench.harness.tuning import plan_variant
@@ -82,22 +83,19 @@ class Plan:
     def matched(self) -> Variant | None:
         """The primary's matched random control, where it is among the variants.
 
-        It differs in nothing but the rule. It copies the primary's counts by the primary's id,
-        whatever thresholds it names itself, or by the primary's rule at the thresholds it reads.
+        It differs in nothing but the rule. It copies the primary's counts prompt by prompt, by the
+        primary's id, or by the primary's rule with the parameters that this rule reads.
         """
         primary = self.primary
         if primary is None or primary.method != "rsft":
             return None
-        thresholds = ("tau", "target_rate")
-        read = self.methods.get(primary.method).identity(primary.params)
-        for match, ignored in (
-            (primary.id, thresholds),
-            (primary.params["accept"], tuple(t for t in thresholds if t not in read)),
-        ):
-            free = dict.fromkeys(ignored)
-            wanted = {**primary.params, "accept": "random", "match": match, **free}
+        rule = self.catalog.registry("rule").get(primary.params["accept"])
+        alike = {**primary.params, "accept": "random"}
+        unread = {**alike, **dict.fromkeys(rule.reads), "match": primary.id}
+        wanted = (unread, {**alike, "match": rule.name})
+        for params in wanted:
             for variant in self.variants:
-                if variant.method == "rsft" and {**variant.params, **free} == wanted:
+                if variant.method == "rsft" and variant.params == params:
                     return variant
         return None
 
@@ -127,14 +125,14 @@ class Plan:
         ids = {name for name in named if name is not None} | (default if None in named else set())
         return frozenset(parse_variant(i, self.methods).id for i in ids)
 
-    def k_max(self) -> dict[float, int]:
-        """Largest k by pool temperature: the size each shared pool is drawn at."""
-        largest: dict[float, int] = {}
+    def k_max(self) -> dict[Proposal, int]:
+        """Largest k by proposal: the size each shared pool is drawn at."""
+        largest: dict[Proposal, int] = {}
+        pool = self.config.resolved()["pool"]
         for variant in self.variants:
-            if variant.method == "rsft":
-                heat = variant.params["pool_temperature"]
-                heat = self.config.pool.temperature if heat is None else heat
-                largest[heat] = max(largest.get(heat, 0), variant.params["k"])
+            proposal = proposal_of(variant.params, pool)
+            if proposal is not None:
+                largest[proposal] = max(largest.get(proposal, 0), variant.params["k"])
         return largest
 
 

@@ -227,7 +227,7 @@ def _suite(
         proxy_select=proxy_quality(
             by_variant(rows, key, "select").get(source or "", draws.iloc[:0])
         ),
-        audits=tuple(accept_audits(run.pool(), run.selected(), cells, key, table, _heat(manifest))),
+        audits=tuple(accept_audits(run.pool(), run.selected(), cells, key, table, _pool(manifest))),
         arms=tuple(_arm(means, confirm[v.id], cells, key, table, v) for v in here),
         costs=tuple(spent),
         curve=tuple(curve(draws, n_max(means, key, table))),
@@ -241,10 +241,9 @@ def _suite(
     )
 
 
-def _heat(manifest: Mapping[str, Json]) -> float:
-    """Sampling temperature of the pool where a variant names no other."""
-    pool = (manifest.get("config") or {}).get("pool") or {}
-    return float(pool.get("temperature", 1.0))
+def _pool(manifest: Mapping[str, Json]) -> Mapping[str, Json]:
+    """How the pool was drawn where a variant says nothing else."""
+    return (manifest.get("config") or {}).get("pool") or {}
 
 
 def _level(means: Means, key: Key, variant: str) -> Level:

@@ -28,6 +28,8 @@ def plan(catalog: Catalog | None = None, **changes: Any) -> Plan:
 
 RATE = "rsft[accept=threshold,k=4,lambda=1,target_rate=0.1]"
 TAU = "rsft[accept=threshold,k=4,lambda=1,tau=0.5]"
+TOP = "rsft[accept=top_m,k=4,lambda=1,m=2]"
+RSO = "rsft[accept=statistical,beta=0.5,k=4,lambda=1,m=2]"
 
 
 @pytest.mark.parametrize(
@@ -35,12 +37,15 @@ TAU = "rsft[accept=threshold,k=4,lambda=1,tau=0.5]"
     [
         (ARGMAX, "rsft[accept=random,k=4,lambda=1,match=argmax]", True),
         (ARGMAX, f"rsft[accept=random,k=4,lambda=1,match={ARGMAX}]", True),
-        # A threshold that argmax never reads is no difference.
-        (ARGMAX, "rsft[accept=random,k=4,lambda=1,match=argmax,tau=0.5]", True),
+        (TOP, "rsft[accept=random,k=4,lambda=1,m=2,match=top_m]", True),
+        (TOP, "rsft[accept=random,k=4,lambda=1,m=3,match=top_m]", False),
+        (TOP, f"rsft[accept=random,k=4,lambda=1,match={TOP}]", True),
+        (RSO, f"rsft[accept=random,k=4,lambda=1,match={RSO}]", True),
+        # Counts anywhere are another control, and so is another proposal.
+        (TOP, f"rsft[accept=random,by=rate,k=4,lambda=1,match={TOP}]", False),
+        (TOP, f"rsft[accept=random,k=4,lambda=1,match={TOP},source=base]", False),
         (RATE, f"rsft[accept=random,k=4,lambda=1,match={RATE}]", True),
         (TAU, f"rsft[accept=random,k=4,lambda=1,match={TAU}]", True),
-        # By id the control's own thresholds are never read.
-        (RATE, f"rsft[accept=random,k=4,lambda=1,match={RATE},target_rate=0.3]", True),
         # By rule they decide what is copied.
         (RATE, "rsft[accept=random,k=4,lambda=1,match=threshold,target_rate=0.1]", True),
         (RATE, "rsft[accept=random,k=4,lambda=1,match=threshold,target_rate=0.3]", False),

@@ -119,6 +119,7 @@ def test_accept_audit_by_hand() -> None:
     )
     cells = pd.DataFrame([{"suite": "s", "policy": "p", "variant": "v", "seed": 0, "tau": np.nan}])
     cells["rows_a"] = 1
+    cells["sample_flops"], cells["score_flops"] = 30.0, 10.0
     (found,) = accept_audits(pool, selected, cells, KEY, {"v": variant})
     assert found.accept_rate == 0.5  # 2 copies of 4 draws
     assert found.coverage == 0.5
@@ -130,6 +131,9 @@ def test_accept_audit_by_hand() -> None:
     # λ_x = 1 * 2 / 1 = 2 on e0: share 2/3; 0 on e1. Quantiles of {0, 2/3}.
     assert found.share == pytest.approx((0.1 * 2 / 3, 1 / 3, 0.9 * 2 / 3))
     assert found.tau is None
+    # 24 tokens were drawn and 40 FLOPs paid for the two accepted copies.
+    assert found.proposal == "sft[temperature=1]"
+    assert (found.tokens_each, found.flops_each) == (12.0, 20.0)
 
 
 def test_ambiguous_pool_rows_give_no_audit() -> None:
@@ -168,6 +172,7 @@ def test_a_pool_at_another_temperature_is_not_mixed_in() -> None:
     cells = pd.DataFrame(
         [
             {"suite": "s", "policy": "p", "variant": v, "tau": np.nan, "rows_a": n}
+            | {"sample_flops": 30.0, "score_flops": 10.0}
             for v, n in (("hot", 1), ("cool", 1), ("logs", 0))
         ]
     )
@@ -176,9 +181,14 @@ def test_a_pool_at_another_temperature_is_not_mixed_in() -> None:
         "cool": Variant("cool", "rsft", {"k": 1, "pool_temperature": 0.7}, True, False),
         "logs": Variant("logs", "sft_filtered", {}, True, False),
     }
-    found = {a.variant: a.precision for a in accept_audits(pool, selected, cells, KEY, table)}
+    audits = accept_audits(pool, selected, cells, KEY, table)
     # Precision follows each variant's own pool; what was kept of D is no accepted set of the pool.
-    assert found == {"hot": 1.0, "cool": 0.0}
+    assert {a.variant: a.precision for a in audits} == {"hot": 1.0, "cool": 0.0}
+    assert {a.proposal: a.tokens_each for a in audits} == {
+        "sft[temperature=1]": 5.0,
+        "sft[temperature=0.7]": 9.0,
+    }
+    assert [a.flops_each for a in audits] == [40.0, 40.0]
 
 
 def test_break_even_by_hand() -> None:
