@@ -17,6 +17,13 @@ from rsft_bench.baselines.common import (
 )
 from rsft_bench.baselines.filtered import RULE_CODE
 from rsft_bench.baselines.selection import RULES, check_rule
+from rsft_bench.baselines.terms import (
+    TERM_PARAMS,
+    check_terms,
+    losses_of,
+    rejected_sets,
+    shown_terms,
+)
 from rsft_bench.harness.arms import Arm, Charge, Scored, Serving
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.graph import Graph
@@ -49,6 +56,7 @@ class Rsft:
         Param("match", None, "rule or variant whose counts accept=random copies"),
         Param("pool_temperature", None, "the pool's; default the config's", above=0, most=HOTTEST),
         Param("normalise", "prompt", "row weights", choices=("prompt", "token")),
+        *TERM_PARAMS,
         Param("oracle", False, "accept by gold instead of the proxy; marked everywhere"),
         TEMPERATURE,
     )
@@ -57,7 +65,8 @@ class Rsft:
     def identity(self, params: Mapping[str, Json]) -> frozenset[str]:
         """accept, k and lambda always; what the rule reads where it is set."""
         read = READ_BY_RULE.get(params["accept"], ())
-        return frozenset({"accept", "k", "lambda"} | {p for p in read if params[p] is not None})
+        shown = {p for p in read if params[p] is not None} | shown_terms(params)
+        return frozenset({"accept", "k", "lambda"} | shown)
 
     def control(self, params: Mapping[str, Json], variant: str) -> str | None:
         """Id of the matched random control of a setting that a sweep compares, else None.
@@ -80,6 +89,7 @@ class Rsft:
     def check(self, params: Mapping[str, Json]) -> None:
         """Raise ConfigError where the rule lacks a parameter that it reads."""
         check_rule(params["accept"], params)
+        check_terms(params)
 
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
         """Pool, select, fit, evaluate."""
@@ -93,8 +103,10 @@ class Rsft:
             [
                 ("D", graph.train_set(), share_d, "train-D"),
                 ("A", selected, share_a, "train-A"),
+                *rejected_sets(params, graph, pool, selected, share_a),
             ],
             normalise=params["normalise"],
+            losses=losses_of(params),
         )
         blind = params["accept"] in BLIND
         charges: tuple[Charge, ...] = ()

@@ -14,6 +14,7 @@ from rsft_bench.harness.config import NamedSpec, RunConfig, SuiteSpec
 from rsft_bench.harness.errors import ConfigError, UserError
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.inputs import suite_files, suite_options
+from rsft_bench.harness.learning import LIKELIHOOD, LOSSES
 from rsft_bench.harness.method import Method
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.policies.shape import model_shape
@@ -53,7 +54,7 @@ class Policy:
     """A policy of the run: registered kind, resolved options, identity of what it answers with.
 
     ``weights``: its ``path`` is a Hugging Face folder. ``code`` lists the modules that answer where
-    it is none; their source joins the keys of its samples.
+    it is none; their source joins the keys of its samples. ``losses`` are those of its trainer.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Policy:
     fingerprint: str
     weights: bool
     code: tuple[str, ...]
+    losses: frozenset[str]
 
     def shape(self) -> dict[str, Json] | None:
         """Sizes of the model; None where it has no weights."""
@@ -195,8 +197,16 @@ def _policy(spec: NamedSpec, catalog: Catalog) -> Policy:
     if weights:
         options["path"] = str(kind.folder(options))
     code = () if weights else source_modules(kind)
+    losses = frozenset(getattr(kind, "losses", None) or (LOSSES if weights else (LIKELIHOOD,)))
     return Policy(
-        spec.name, kind.version, options, kind.capabilities, fingerprint, weights=weights, code=code
+        spec.name,
+        kind.version,
+        options,
+        kind.capabilities,
+        fingerprint,
+        weights=weights,
+        code=code,
+        losses=losses,
     )
 
 
@@ -248,6 +258,7 @@ def make_space(
         k_max=plan.k_max(),
         rules=plan.catalog.registry("rule"),
         reward_code=source_modules(plan.catalog.registry("reward").get(plan.config.reward.name)),
+        losses=policy.losses,
     )
 
 

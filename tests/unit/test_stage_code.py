@@ -33,6 +33,7 @@ PLUMBING = {
         "stages.base",
         "stages.data",
         "store",
+        "learning",
         "types",
         "worker",
     )
