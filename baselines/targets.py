@@ -75,11 +75,11 @@ def tilted(params: Params, pool: ScoredPool, accepted: IntArray) -> Targets:
     """
     usable = np.isfinite(pool.scores)
     scale = float(params["beta"]) * within_prompt_sd(pool.scores)
-    some = usable.any(axis=1)
-    best = np.where(usable, pool.scores, -np.inf).max(axis=1, initial=-np.inf, keepdims=True)
-    gaps = np.where(usable, pool.scores - np.where(some[:, None], best, 0.0), 0.0)
+    best = np.where(usable, pool.scores, -np.inf).max(axis=1, keepdims=True)
+    gaps = np.where(usable, pool.scores - best, 0.0)
     raw = np.where(usable, np.exp(gaps / scale) if scale > 0 else 1.0, 0.0)
-    shares = raw / np.where(some, raw.sum(axis=1), 1.0)[:, None]
+    total = raw.sum(axis=1, keepdims=True)
+    shares = raw / np.where(total > 0, total, 1.0)
     return _targets(pool, shares, (shares > 0).astype(np.int64))
 
 

@@ -274,8 +274,8 @@ class Targets:
     ``shares`` (m, k) >= 0: part of its prompt's weight; 0 leaves the candidate out. ``counts``
     (m, k): multiplicity, 0 for a candidate that is learnt as a rejected one. ``others`` (m, k):
     the candidate of the same prompt that it is preferred to, -1 for none. ``rates`` (m,): the
-    prompt's share of accepted candidates. ``tau``: threshold on the score, NaN if it has none.
-    ``left_out``: prompts with candidates that the objective cannot use.
+    prompt's share of accepted candidates. ``left_out``: prompts with candidates that the objective
+    cannot use.
     """
 
     shares: FloatArray
@@ -283,4 +283,3 @@ class Targets:
     others: IntArray
     rates: FloatArray
     left_out: int
-    tau: float = float("nan")

@@ -41,7 +41,7 @@ def run(work: Work) -> Outcome:
     candidates = int(np.isfinite(pool.scores).sum())
     summary = {
         "accept_rate": float((made.counts > 0).sum() / max(candidates, 1)),
-        "tau": made.tau,
+        "tau": _tau(work),
         "prompts": len(grid),
         "covered": int((made.shares.sum(axis=1) > 0).sum()),
         "candidates": candidates,
@@ -50,6 +50,13 @@ def run(work: Work) -> Outcome:
     write_rows(work.out / "rows.jsonl", rows)
     (work.out / "select.json").write_text(json.dumps(summary))
     return Outcome()
+
+
+def _tau(work: Work) -> float:
+    """Threshold of the accepting rule, NaN without one."""
+    for folder in work.inputs.get("accepted", []):
+        return float(json.loads((folder / "select.json").read_text())["tau"])
+    return float("nan")
 
 
 def _accepted(work: Work, grid: list[list[tuple[Row, Row]]]) -> IntArray:

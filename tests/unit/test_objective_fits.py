@@ -211,6 +211,7 @@ def test_a_set_that_lacks_what_its_loss_reads_is_refused(
         fit(tiny_lm, [broken], BUDGET, 0)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_dpo_is_that_of_trl(tiny_lm: Any, tmp_path: Path) -> None:
     """The loss of the second step, when the model has left its reference, as TRL computes it."""
     trl = pytest.importorskip("trl", reason="trl is not installed: extra `bench`")
@@ -231,6 +232,7 @@ def test_dpo_is_that_of_trl(tiny_lm: Any, tmp_path: Path) -> None:
             max_length=tiny_lm.context,
             bf16=False,
             fp16=False,
+            gradient_checkpointing=False,
             use_cpu=True,
             dataloader_pin_memory=False,
             report_to="none",
