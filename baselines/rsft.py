@@ -22,6 +22,13 @@ from rsft_bench.baselines.proposal import (
     source_charges,
 )
 from rsft_bench.baselines.rules import RULE_PARAMS, RULES, check_rule, given, reads
+from rsft_bench.baselines.terms import (
+    TERM_PARAMS,
+    check_terms,
+    losses_of,
+    rejected_sets,
+    shown_terms,
+)
 from rsft_bench.harness.arms import Arm, Charge, Scored, Serving
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.graph import Graph
@@ -44,6 +51,7 @@ class Rsft:
         *RULE_PARAMS,
         *PROPOSAL_PARAMS,
         Param("normalise", "prompt", "row weights", choices=("prompt", "token")),
+        *TERM_PARAMS,
         Param("oracle", False, "accept by gold instead of the proxy; marked everywhere"),
         TEMPERATURE,
     )
@@ -51,7 +59,8 @@ class Rsft:
 
     def identity(self, params: Mapping[str, Json]) -> frozenset[str]:
         """accept, k and lambda always; what the rule reads where it is set."""
-        return frozenset({"accept", "k", "lambda", *given(params, reads(params))})
+        read = given(params, reads(params))
+        return frozenset({"accept", "k", "lambda", *read}) | shown_terms(params)
 
     def control(self, params: Mapping[str, Json], variant: str) -> str | None:
         """Id of the matched random control of a setting that a sweep compares, else None.
@@ -76,6 +85,7 @@ class Rsft:
         """Raise ConfigError for rule or proposal parameters that are missing or do nothing."""
         check_rule(params)
         check_proposal(params)
+        check_terms(params)
 
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
         """Pool, select, fit, evaluate; an arm waits where one that it builds on has a choice."""
@@ -92,8 +102,10 @@ class Rsft:
             [
                 ("D", graph.train_set(), share_d, "train-D"),
                 ("A", selected, share_a, "train-A"),
+                *rejected_sets(params, graph, pool, selected, share_a),
             ],
             normalise=params["normalise"],
+            losses=losses_of(params),
         )
         charges: tuple[Charge, ...] = ()
         if share_a > 0:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rsft_bench.harness.learning import LOSSES
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.proposals import Proposal
 from rsft_bench.harness.registry import Registry
@@ -28,6 +29,7 @@ class Cellspace:
     """One suite, policy and seed: what all its arms share. ``label`` names the suite in files.
 
     ``scored``: test draws get a proxy score, because some arm of this space has a proxy.
+    ``losses``: names of ``learning.LOSSES`` that the policy's trainer has.
     """
 
     suite: str
@@ -44,3 +46,4 @@ class Cellspace:
     rules: Registry[Any]
     reward_code: tuple[str, ...] = ()
     scored: bool = True
+    losses: frozenset[str] = frozenset(LOSSES)

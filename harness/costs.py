@@ -145,9 +145,9 @@ def category_of(node: Node) -> str:
     """Category of an artifact that the cell needs but does not charge (its start, its proxy)."""
     if node.stage == "sample":
         return "evaluate" if node.params["purpose"] == "test" else "sample"
-    return {"fit": "train", "score": "score", "proxy": "score", "select": "score"}.get(
-        node.stage, OVERHEAD
-    )
+    if node.stage in ("score", "proxy", "select", "target"):
+        return "score"
+    return "train" if node.stage == "fit" else OVERHEAD
 
 
 def cost_of(charge: Charge, artifacts: Mapping[str, Artifact]) -> Cost:

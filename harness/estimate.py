@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from rsft_bench.harness.catalog import Catalog
 from rsft_bench.harness.config import RunConfig
 from rsft_bench.harness.inputs import suite_options
+from rsft_bench.harness.learning import LIKELIHOOD
 from rsft_bench.harness.metering.formulas import sample_flops, train_flops
 from rsft_bench.harness.nodes import Node, closure
 from rsft_bench.harness.settling import arm_nodes
@@ -26,6 +27,10 @@ CHARACTERS_PER_TOKEN = 3.6
 #: sampled in 443 and 87.8 T trained in 1,048 processor seconds, less a quarter for other machines.
 SAMPLE_FLOPS_PER_S = 25e9
 TRAIN_FLOPS_PER_S = 63e9
+#: Forward and backward passes of a row where its loss takes more than one: a pair has two answers,
+#: and a reference that is read with every step adds a forward pass, a third. What a reference reads
+#: once before training is left out.
+PASSES = {"anchored": 4 / 3, "preference": 2.0}
 #: Assumed for the minimum detectable effect: SD over seeds of a paired difference, SD of one
 #: example's paired difference and the share of it that its cluster carries.
 SEED_SD = 0.025
@@ -142,7 +147,8 @@ def _trained_rows(node: Node, spent: Mapping[str, float], one: float) -> float:
         pairs = zip(node.inputs["matched"], node.params["shares"], strict=True)
         whole = sum(spent.get(n.uid, 0.0) * share for n, share in pairs)
         return whole / one if one else 0.0
-    return float(budget["steps"] * budget["batch"] * len(node.params["sets"]))
+    passes = sum(PASSES.get(spec.get("loss", LIKELIHOOD), 1.0) for spec in node.params["sets"])
+    return float(budget["steps"] * budget["batch"]) * passes
 
 
 def prompt_tokens(examples: list[Example]) -> float:

@@ -14,10 +14,11 @@ from rsft_bench.harness.arms import Arm, Charge, Evaluation, Scored, share_of
 from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.errors import ConfigError
+from rsft_bench.harness.fitting import set_specs, unusual
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.proposals import Proposal
 from rsft_bench.harness.store import canonical
-from rsft_bench.harness.types import Budget, Json, Split
+from rsft_bench.harness.types import Json, Split
 
 BLOCK_PROMPTS = 32
 BLOCK_DRAWS = 8
@@ -82,9 +83,11 @@ class Graph:
         normalise: str = "prompt",
         start: bool = False,
         flops_of: Sequence[Charge] = (),
+        losses: Mapping[str, Mapping[str, Json]] | None = None,
     ) -> Node:
         """Train from ``init`` on (name, rows, coefficient, stream) sets; those of weight 0 go.
 
+        ``losses`` says by set name what is not trained by likelihood, see ``fitting.set_specs``.
         ``start`` marks the common start, which no learning rate factor and no checkpoint touches.
         ``flops_of``: as many steps as cost what these charges cost, instead of ``steps``.
         """
@@ -96,11 +99,11 @@ class Graph:
             "steps": settings["steps"] if steps is None else steps,
             "batch": settings["batch"] if batch is None else batch,
             "lr": settings["lr"] * (1.0 if start else self.rate),
-            **_unusual(settings),
+            **unusual(settings),
         }
         weight = 0.01 * budget["steps"] * budget["batch"] * len(kept)
         params: dict[str, Json] = {
-            "sets": [{"name": n, "coefficient": c, "stream": s} for n, _, c, s in kept],
+            "sets": set_specs(self.space, kept, losses or {}),
             "budget": budget,
             "normalise": normalise,
             "seed": self.space.seed,
@@ -285,14 +288,3 @@ class Graph:
         if variant not in self._arms:
             self._arms[variant] = self._plan_arm(self.at_rate(1.0), variant)
         return self._arms[variant]
-
-
-def _unusual(training: Mapping[str, Json]) -> dict[str, Json]:
-    """Settings by their names in ``Budget`` that are not its defaults: usual keys stay short."""
-    optional = {f.name: f.default for f in dataclasses.fields(Budget)}
-    optional = {name: usual for name, usual in optional.items() if name in training}
-    return {
-        name: training[name]
-        for name, usual in optional.items()
-        if usual is not dataclasses.MISSING and training[name] != usual
-    }

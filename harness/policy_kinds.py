@@ -113,8 +113,9 @@ class OwnTrainer(Protocol):
     """A registered policy whose ``load`` and ``restore`` give an ``OwnPolicy``.
 
     It may also have ``check(options, prompts)``, which raises UserError where it could not answer
-    one of the prompts; it is called before anything is spent. ``code`` lists the modules whose
-    source decides what it does; they join the keys of its fits, draws and timings.
+    one of the prompts; it is called before anything is spent. ``losses`` names those of
+    ``learning.LOSSES`` that its fit has, by default the likelihood alone. ``code`` lists the
+    modules whose source decides what it does; they join the keys of its fits, draws and timings.
     """
 
     def restore(self, options: Mapping[str, Json], folder: Path) -> OwnPolicy:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rsft_bench.harness.catalog import Catalog, source_modules, with_defaults
 from rsft_bench.harness.config import NamedSpec
+from rsft_bench.harness.learning import LIKELIHOOD, LOSSES
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.policies.shape import model_shape
 from rsft_bench.harness.policy_kinds import OwnTrainer
@@ -21,7 +22,8 @@ class Policy:
 
     ``weights``: its ``path`` is a Hugging Face folder. ``own``: it is its own trainer. ``code``
     lists the modules that answer and learn where there are no weights; their source joins the keys
-    of its samples, fits and timings.
+    of its samples, fits and timings. ``losses`` are the names of ``learning.LOSSES`` that its
+    trainer has.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Policy:
     weights: bool
     own: bool
     code: tuple[str, ...]
+    losses: frozenset[str]
 
     def shape(self) -> dict[str, Json] | None:
         """Sizes of the model; None where it has no weights."""
@@ -66,4 +69,5 @@ def resolve_policy(spec: NamedSpec, catalog: Catalog) -> Policy:
         weights=weights,
         own=not weights and isinstance(kind, OwnTrainer),
         code=code,
+        losses=frozenset(getattr(kind, "losses", None) or (LOSSES if weights else (LIKELIHOOD,))),
     )

@@ -214,6 +214,7 @@ def make_space(
         k_max=plan.k_max(),
         rules=plan.catalog.registry("rule"),
         reward_code=source_modules(plan.catalog.registry("reward").get(plan.config.reward.name)),
+        losses=policy.losses,
     )
 
 

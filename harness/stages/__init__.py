@@ -113,6 +113,10 @@ STAGES: Mapping[str, Stage] = {
         Stage("score", (f"{_HERE}.score", f"{_POLICIES}.shape", *_PROXY), _SKLEARN),
         Stage("proxy", (f"{_HERE}.proxy", *_PROXY), _SKLEARN),
         Stage("select", (f"{_HERE}.select", "rsft_bench.harness.seeding")),
+        Stage(
+            "target",
+            (f"{_HERE}.target", f"{_HERE}.select", "rsft_bench.harness.seeding"),
+        ),
         Stage("serve", (f"{_HERE}.serve", *_SAMPLER, *_PROXY), _TORCH, "policies"),
     )
 }

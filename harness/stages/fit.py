@@ -1,4 +1,4 @@
-"""Stage ``fit``: weighted-likelihood training from a policy on one or two sets (D, A)."""
+"""Stage ``fit``: training from a policy on weighted sets (D, A, and what an objective adds)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rsft_bench.harness.errors import CapabilityError, DataError
+from rsft_bench.harness.learning import LIKELIHOOD
 from rsft_bench.harness.stages import Outcome, Work
 from rsft_bench.harness.stages.learners import Learner, learner
 from rsft_bench.harness.store import META, read_rows
@@ -19,6 +20,7 @@ from rsft_bench.harness.types import Budget, IntArray, Json, TrainRow, WeightedS
 def run(work: Work) -> Outcome:
     """params: sets [{name, coefficient, stream}], budget, normalise, seed, checkpoints (steps).
 
+    A set that is not trained by likelihood also has a loss and its settings.
     Inputs: init (policy), reference (D, whose mean answer length is the constant c), one artifact
     of rows per set under the set's name, and ``matched`` where the budget's steps are None: they
     then follow from these artifacts' FLOPs times the param ``shares``. Files: fit.json; weights/
@@ -30,7 +32,7 @@ def run(work: Work) -> Outcome:
     reference = _rows(work.inputs["reference"][0])
     normaliser = mean_answer_tokens(*_sizes(policy, reference))
     sets = [
-        _weighted(spec, _rows(work.inputs[spec["name"]][0]), normaliser, work.params, policy)
+        _weighted(spec, _rows(work.inputs[spec["name"]][0], spec), normaliser, work.params, policy)
         for spec in work.params["sets"]
     ]
     done = policy.fit(sets, _budget(work, policy, sets), work)
@@ -43,6 +45,9 @@ def run(work: Work) -> Outcome:
         "row_weights": {s.name: [row.weight for row in s.rows] for s in sets},
         "normaliser": normaliser,
     }
+    if any(s.loss != LIKELIHOOD for s in sets):
+        report["objectives"] = {s.name: s.loss for s in sets}
+        report["reference_tokens"] = done.reference_tokens
     (work.out / "fit.json").write_text(json.dumps(report))
     return Outcome(tokens=done.tokens, flops=done.flops)
 
@@ -68,11 +73,12 @@ def _budget(work: Work, policy: Learner, sets: Sequence[WeightedSet]) -> Budget:
     return Budget(**{**given, "steps": max(1, round(wanted / one_step))})
 
 
-def _rows(folder: Path) -> list[dict[str, Json]]:
+def _rows(folder: Path, spec: Json = None) -> list[dict[str, Json]]:
     rows = read_rows(folder / "rows.jsonl")
     if not rows:
+        name = "D" if spec is None else spec["name"]
         raise DataError(
-            "a training set is empty: nothing was accepted or no log was given; "
+            f"training set {name!r} is empty: nothing was accepted, rejected or logged for it; "
             "lower tau, raise target_rate or k, or give more logs"
         )
     return rows
@@ -87,17 +93,28 @@ def _sizes(policy: Learner, rows: list[dict[str, Json]]) -> tuple[IntArray, IntA
 def _weighted(
     spec: Json, rows: list[dict[str, Json]], normaliser: float, params: Json, policy: Learner
 ) -> WeightedSet:
-    from rsft_bench.harness.training.weights import row_weights
+    from rsft_bench.harness.training.weights import row_weights, share_weights
 
     tokens, counts = _sizes(policy, rows)
     ids = [row["example_id"] for row in rows]
-    weights = row_weights(ids, counts, normaliser, tokens, params["normalise"])
+    loss = spec.get("loss", LIKELIHOOD)
+    if "share" in rows[0] and params["normalise"] == "prompt":
+        shares = np.array([row["share"] for row in rows], dtype=np.float64)
+        # A pair's loss is one number, not a sum over tokens, so no token count scales it.
+        weights = share_weights(ids, shares, 1.0 if loss == "preference" else normaliser)
+    else:
+        weights = row_weights(ids, counts, normaliser, tokens, params["normalise"])
     return WeightedSet(
         name=spec["name"],
-        rows=tuple(
-            TrainRow(row["example_id"], row["prompt"], row["text"], float(w))
-            for row, w in zip(rows, weights, strict=True)
-        ),
+        rows=tuple(_row(row, float(w)) for row, w in zip(rows, weights, strict=True)),
         coefficient=spec["coefficient"],
         stream=spec["stream"],
+        loss=loss,
+        settings=spec.get("settings", {}),
     )
+
+
+def _row(row: dict[str, Json], weight: float) -> TrainRow:
+    """A row with what its loss reads; a target's row says more than an accepted answer's."""
+    extra = {"other": row.get("other"), "accepted": row["count"] > 0, "rate": row.get("rate", 1.0)}
+    return TrainRow(row["example_id"], row["prompt"], row["text"], weight, **extra)

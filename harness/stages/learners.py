@@ -16,16 +16,21 @@ from rsft_bench.harness.types import Budget, WeightedSet
 
 if TYPE_CHECKING:
     from rsft_bench.harness.policies.language_model import LanguageModel
+    from rsft_bench.harness.training.fit import FitResult
 
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What a fit took, its policy written. ``losses`` holds one number a step."""
+    """What a fit took, its policy written. ``losses`` holds one number a step.
+
+    ``reference_tokens`` are those that a loss's reference model read; ``flops`` count them.
+    """
 
     losses: Sequence[float]
     tokens: int
     flops: float
     rows_seen: Mapping[str, int]
+    reference_tokens: int = 0
 
 
 class Learner(Protocol):
@@ -89,7 +94,6 @@ class OfWeights:
 
     def fit(self, sets: Sequence[WeightedSet], budget: Budget, work: Work) -> Learnt:
         """Files: weights/, checkpoints/STEP/weights/."""
-        from rsft_bench.harness.metering.formulas import train_flops_of_totals
         from rsft_bench.harness.policies.language_model import save
         from rsft_bench.harness.training.fit import fit
 
@@ -98,9 +102,27 @@ class OfWeights:
         save(done.lm, work.out / "weights")
         for step, earlier in done.kept.items():
             save(earlier, work.out / "checkpoints" / str(step) / "weights")
+        return Learnt(
+            list(done.losses),
+            done.tokens,
+            self._flops(done),
+            done.rows_seen,
+            done.reference_tokens,
+        )
+
+    def _flops(self, done: FitResult) -> float:
+        """Training passes, and the reference's forward passes where a loss compares with it."""
+        from rsft_bench.harness.metering.formulas import (
+            forward_flops_of_totals,
+            train_flops_of_totals,
+        )
+
         shape = self.lm.model.config.to_dict()
         flops = train_flops_of_totals(shape, done.tokens, done.tokens_squared)
-        return Learnt(list(done.losses), done.tokens, flops, done.rows_seen)
+        if done.reference_tokens == 0:
+            return flops
+        read = (done.reference_tokens, done.reference_tokens_squared)
+        return flops + forward_flops_of_totals(shape, *read)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ PLUMBING = {
         "stages.base",
         "stages.data",
         "store",
+        "learning",
         "types",
         "worker",
     )
