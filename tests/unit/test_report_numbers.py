@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rsft_bench.harness.statistics import best_of_n_weights
+from rsft_bench.harness.statistics import best_of_curve
 from rsft_bench.reports.audit import accept_audits
 from rsft_bench.reports.diagnostics import (
-    best_of_curve,
     draw_matrices,
     headroom,
     passes,
@@ -52,7 +51,7 @@ def draws(passed: list[list[bool]], proxy: list[list[float]]) -> pd.DataFrame:
 def test_best_of_n_agrees_with_enumeration() -> None:
     rng = np.random.default_rng(1)
     passed, proxy = rng.random((3, 6)) < 0.5, rng.random((3, 6))
-    curve = best_of_curve(passed.astype(float), proxy, range(1, 7))
+    curve = best_of_curve(proxy, passed.astype(float), range(1, 7))
     for i in range(3):
         for n in range(1, 7):
             best = [
@@ -349,15 +348,3 @@ def test_numbers_as_words() -> None:
     e = {"estimate": 0.1, "lo": None, "hi": None, "scope": "no interval: 6 clusters"}
     assert gain(e) == "+0.100 (no interval)"
     assert gain({**e, "scope": "identical"}) == "0 (identical rows)"
-
-
-def test_the_curve_of_all_units_is_that_of_each_one_alone() -> None:
-    """Against ``best_of_n_weights``, with ties and unknown proxies."""
-    rng = np.random.default_rng(0)
-    proxy = rng.integers(0, 5, size=(40, 9)) / 4
-    proxy[rng.random(proxy.shape) < 0.1] = np.nan
-    passed = rng.integers(0, 2, size=proxy.shape).astype(float)
-    found = best_of_curve(passed, proxy, range(1, 10))
-    for i in range(40):
-        for n in range(1, 10):
-            assert found[i, n - 1] == pytest.approx(passed[i] @ best_of_n_weights(proxy[i], n))
