@@ -114,7 +114,9 @@ class OwnTrainer(Protocol):
 
     It may also have ``check(options, prompts)``, which raises UserError where it could not answer
     one of the prompts; it is called before anything is spent. ``code`` lists the modules whose
-    source decides what it does; they join the keys of its fits, draws and timings.
+    source decides what it does; they join the keys of its fits, draws and timings. ``preload``
+    lists modules that it imports late (torch), so that no timing holds their import; whoever uses
+    torch calls ``worker.set_torch_threads`` first.
     """
 
     def restore(self, options: Mapping[str, Json], folder: Path) -> OwnPolicy:

@@ -235,7 +235,7 @@ class Sampler(Protocol):
 
 
 class Policy(Protocol):
-    """A registered policy: ``capabilities`` and ``HasWeights`` say what it can do."""
+    """A registered policy; what it can do: capabilities, ``HasWeights``, ``policy_kinds``."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
