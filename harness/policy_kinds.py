@@ -116,6 +116,8 @@ class OwnTrainer(Protocol):
     one of the prompts; it is called before anything is spent. ``losses`` names those of
     ``learning.LOSSES`` that its fit has, by default the likelihood alone. ``code`` lists the
     modules whose source decides what it does; they join the keys of its fits, draws and timings.
+    ``preload`` lists modules that it imports late (torch), so that no timing holds their import;
+    whoever uses torch calls ``worker.set_torch_threads`` first.
     """
 
     def restore(self, options: Mapping[str, Json], folder: Path) -> OwnPolicy:

@@ -198,7 +198,7 @@ class Sampler(Protocol):
 
 
 class Policy(Protocol):
-    """A registered policy: ``capabilities`` and ``HasWeights`` say what it can do.
+    """A registered policy; what it can do: capabilities, ``HasWeights``, ``policy_kinds``.
 
     Optional: ``losses``, the names of ``learning.LOSSES`` that its trainer has; without it all of
     them for a policy with weights, which the one trainer trains, else ``likelihood`` alone.

@@ -129,7 +129,7 @@ def _partial(task: Task) -> Path:
 
 def _make(task: Task, out: Path) -> tuple[Cost, str | None]:
     _pin_threads()
-    function = STAGES[task.stage].function(task.inputs)
+    function = STAGES[task.stage].function(task.inputs, task.catalog)
     work = Work(task.params, task.inputs, out, task.catalog, _partial(task))
     STATE.task = task
     try:

@@ -78,12 +78,13 @@ class Stage:
     preload: tuple[str, ...] = ()
     policies: str = ""
 
-    def function(self, inputs: Mapping[str, list[Path]]) -> StageFunction:
+    def function(self, inputs: Mapping[str, list[Path]], catalog: Catalog) -> StageFunction:
         """The stage's ``run``, imported now with what it needs, so that timers see only work."""
-        from rsft_bench.harness.stages.base import has_weights
+        from rsft_bench.harness.stages.base import own_modules
 
-        if not self.policies or any(has_weights(folder) for folder in inputs[self.policies]):
-            for module in self.preload:
+        own = [own_modules(folder, catalog) for folder in inputs.get(self.policies, ())]
+        for modules in own or [None]:
+            for module in self.preload if modules is None else modules:
                 importlib.import_module(module)
         run: StageFunction = importlib.import_module(f"{_HERE}.{self.name}").run
         return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -51,13 +52,28 @@ def has_weights(artifact: Path) -> bool:
         return False
 
 
-def sampler(artifact: Path, catalog: Catalog) -> Sampler | None:
-    """The policy that answers for the artifact by itself; None where it is a folder of weights."""
-    path = artifact / POLICY
-    if not path.exists():
+def own_modules(artifact: Path, catalog: Catalog) -> tuple[str, ...] | None:
+    """What a policy without weights wants imported before it is timed; None where it has some."""
+    if has_weights(artifact):
         return None
-    policy = json.loads(path.read_text())
-    kind = catalog.registry("policy").get(policy["policy"])
+    name = json.loads((artifact / POLICY).read_text())["policy"]
+    return tuple(getattr(catalog.registry("policy").get(name), "preload", ()))
+
+
+def sampler(artifact: Path, catalog: Catalog) -> Sampler | None:
+    """The policy that answers for the artifact by itself; None where it is a folder of weights.
+
+    The last few stay loaded, for the next block drawn from them.
+    """
+    if not (artifact / POLICY).exists():
+        return None
+    return _loaded(artifact, tuple(sorted(catalog.paths.items())))
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(artifact: Path, paths: tuple[tuple[str, str], ...]) -> Sampler | None:
+    policy = json.loads((artifact / POLICY).read_text())
+    kind = Catalog(dict(paths)).registry("policy").get(policy["policy"])
     if isinstance(kind, HasWeights):
         return None
     state = artifact / STATE
