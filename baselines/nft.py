@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import inf
 
 from rsft_bench.baselines.common import TEMPERATURE, TRAINABLE
-from rsft_bench.baselines.filtered import RULE_CODE
 from rsft_bench.baselines.pooled import ORACLE, K, arm_on_pool, default_pool, reward_of
 from rsft_bench.baselines.targets import OMEGAS
 from rsft_bench.baselines.terms import target
@@ -92,6 +91,4 @@ class Nft:
         cut = {"tau": VERDICT if tau is None else float(tau)}
         if rate is not None:
             cut = {"target_rate": float(rate)}
-        return graph.select(
-            pool, "threshold", cut, k=params["k"], reward=reward_of(params), code=RULE_CODE
-        )
+        return graph.select(pool, "threshold", cut, k=params["k"], reward=reward_of(params))
