@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from rsft_bench.harness.training import fit as fit_module
+from rsft_bench.harness.training import placement
 from rsft_bench.harness.training.batches import encode_rows
 from rsft_bench.harness.training.fit import FitResult, fit
+from rsft_bench.harness.training.forwards import ModelForward
 from rsft_bench.harness.training.order import row_order
 from rsft_bench.harness.types import Budget, TrainRow, WeightedSet
 
@@ -187,6 +188,19 @@ def test_shared_prompts_have_the_anchored_losses_of_rows_apart(tiny_lm: Any) -> 
     assert shared.losses == pytest.approx(apart.losses, rel=1e-4)
 
 
+@pytest.mark.parametrize("name", sorted(SETS))
+def test_accelerate_in_one_process_takes_the_plain_loop_s_steps(
+    tiny_lm: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """At an equal forward, the reference's included."""
+    pytest.importorskip("accelerate", reason="accelerate is not installed: extra `gpu`")
+    placed = fit(tiny_lm, SETS[name], dataclasses.replace(BUDGET, accelerate=True), 0)
+    monkeypatch.setattr(placement, "forward_for", ModelForward)
+    plain = fit(tiny_lm, SETS[name], BUDGET, 0)
+    assert placed.losses == pytest.approx(plain.losses, rel=1e-5, abs=1e-6)
+    assert placed.reference_tokens == plain.reference_tokens
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -251,8 +265,3 @@ def test_dpo_is_that_of_trl(tiny_lm: Any, tmp_path: Path) -> None:
         theirs = float(trainer.compute_loss(trainer.model, batch))
     assert abs(theirs - math.log(2)) > 0.05
     assert ours == pytest.approx(theirs, rel=1e-4)
-
-
-def test_orders_are_those_of_likelihood_fits() -> None:
-    """Rows are drawn from the stream of their set, whatever its loss."""
-    assert np.unique(row_order(3, "train-A", 3, 2, 3)).tolist() == [0, 1, 2]

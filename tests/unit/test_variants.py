@@ -297,6 +297,31 @@ def test_an_id_reads_back_to_its_own_parameters(
         assert read.params[name] == made.params[name]
 
 
+@pytest.mark.parametrize(
+    ("variant", "control"),
+    [
+        (
+            "rsft[k=4,anchor=0.5]",
+            "rsft[accept=random,anchor=0.5,k=4,lambda=1,match=argmax]",
+        ),
+        (
+            "rsft[k=4,negative=unlikelihood]",
+            "rsft[accept=random,k=4,lambda=1,match=argmax,negative=unlikelihood,"
+            "negative_weight=0.1]",
+        ),
+        ("rwr[beta=0.5,k=4,lambda=2]", "rsft[accept=all,k=4,lambda=2]"),
+        ("rwr[lambda=0]", None),
+        ("rwr[temperature=0]", None),
+    ],
+)
+def test_controls_differ_in_the_choice_of_answers_alone(variant: str, control: str | None) -> None:
+    made = parse_variant(variant, METHODS)
+    method: Any = METHODS.get(made.method)
+    found = method.control(made.params, made.id)
+    assert found == control
+    assert control is None or parse_variant(control, METHODS).id == control
+
+
 def test_nested_ids_split_at_the_outer_commas_only() -> None:
     name, given_ = split_id(
         "best_of_n[n=2,source=rsft[accept=random,k=2,match=sft[temperature=0]]]"
