@@ -12,6 +12,7 @@ from rsft_bench.harness.statistics.calibration import (
     Brier,
     Reliability,
     brier,
+    brier_interval,
     ece,
     reliability_table,
 )
@@ -135,6 +136,7 @@ __all__ = [
     "bleu",
     "bootstrap_interval",
     "brier",
+    "brier_interval",
     "clopper_pearson",
     "cluster_draws",
     "cluster_effect",
