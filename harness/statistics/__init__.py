@@ -27,6 +27,7 @@ from rsft_bench.harness.statistics.calibration import (
     Brier,
     Reliability,
     brier,
+    brier_interval,
     ece,
     reliability_table,
 )
@@ -152,6 +153,7 @@ __all__ = [
     "bleu",
     "bootstrap_interval",
     "brier",
+    "brier_interval",
     "clopper_pearson",
     "cluster_draws",
     "cluster_effect",

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import brier_score_loss
 
 from rsft_bench.harness.seeding import stream
-from rsft_bench.harness.statistics import brier, ece, reliability_table
+from rsft_bench.harness.statistics import brier, brier_interval, ece, reliability_table
 from rsft_bench.harness.statistics.calibration import equal_mass
 
 
@@ -78,16 +78,19 @@ def sample(seed: int, slope: float, clusters: int = 40, each: int = 8) -> tuple:
 
 @pytest.mark.parametrize(("slope", "least"), [(1.0, 0.90), (0.6, 0.88), (0.2, 0.88)])
 def test_the_interval_of_ece_covers_the_true_error(slope: float, least: float) -> None:
-    covered, plain, debiased, truth = 0, [], [], []
+    covered, low, plain, debiased, truth = 0, [], [], [], []
     for seed in range(200):
         p, y, cluster, true = sample(seed, slope)
         found = ece(p, y, cluster, seed=seed)
         assert found.interval is not None
         covered += found.interval.lo <= true <= found.interval.hi
+        low.append(found.interval.lo)
         plain.append(found.estimate)
         debiased.append(found.debiased)
         truth.append(true)
     assert covered / 200 >= least, covered
+    # It tells no error from a large one: 0 where there is none, never 0 where there is much.
+    assert np.mean(np.array(low) == 0) > 0.9 if slope == 1 else slope == 0.6 or min(low) > 0
     # The plain estimate is biased up; the other one less so.
     assert np.mean(plain) > np.mean(truth)
     assert abs(np.mean(debiased) - np.mean(truth)) < np.mean(plain) - np.mean(truth)
@@ -108,6 +111,23 @@ def test_ece_resamples_clusters_with_its_seed() -> None:
     assert copies.interval is not None
     assert first.interval is not None
     assert copies.interval[:2] == pytest.approx(first.interval[:2], abs=0.01)
+
+
+def test_groups_that_a_replicate_may_miss_have_no_interval() -> None:
+    p, y, cluster, _ = sample(0, 0.6)
+    lone = [0] * (p.size - 8) + [1] * 8  # the last cluster alone has the second forecaster
+    found = ece(p, y, cluster, lone)
+    assert np.isfinite(found.estimate)
+    assert found.interval is None
+    assert np.isnan(found.debiased)
+
+
+def test_the_interval_of_the_brier_score_is_that_of_its_mean() -> None:
+    p, y, cluster, _ = sample(0, 0.6)
+    found = brier_interval(p, y, cluster, [0] * p.size)
+    assert found.estimate == pytest.approx(brier(p, y).score)
+    by_cluster = np.square(p - y).reshape(40, 8).mean(axis=1)
+    assert found.se == pytest.approx(by_cluster.std(ddof=1) / 40**0.5)
 
 
 @pytest.mark.parametrize(
