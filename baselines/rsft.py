@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,25 +22,22 @@ from rsft_bench.baselines.proposal import (
     source_charges,
 )
 from rsft_bench.baselines.rules import RULE_PARAMS, RULES, check_rule, given, reads
-from rsft_bench.baselines.terms import (
-    TERM_PARAMS,
-    check_terms,
-    losses_of,
-    rejected_sets,
-    shown_terms,
-)
-from rsft_bench.harness.arms import Arm, Charge, Scored, Serving
+from rsft_bench.baselines.schedules import SCHEDULE_PARAMS, Select, check_schedule, play
+from rsft_bench.baselines.terms import TERM_PARAMS, check_terms, shown_terms
+from rsft_bench.harness.arms import Arm, Charge, Round, Scored, Serving
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.nodes import Node
-from rsft_bench.harness.training.weights import coefficients
 from rsft_bench.harness.types import Capability, Json, Param
 from rsft_bench.harness.variants import format_id
 
 
 @dataclass(frozen=True, slots=True)
 class Rsft:
-    """theta* = argmin [L(theta; D) + lambda R(theta; A)] / (1 + lambda), from sft, offline."""
+    """theta* = argmin [L(theta; D) + lambda R(theta; A)] / (1 + lambda), from sft.
+
+    Offline: one pool, one fit; ``schedules`` has the others.
+    """
 
     name: str = "rsft"
     doc: str = "train on D and on accepted answers out of k samples a prompt"
@@ -52,6 +49,7 @@ class Rsft:
         *PROPOSAL_PARAMS,
         Param("normalise", "prompt", "row weights", choices=("prompt", "token")),
         *TERM_PARAMS,
+        *SCHEDULE_PARAMS,
         Param("oracle", False, "accept by gold instead of the proxy; marked everywhere"),
         TEMPERATURE,
     )
@@ -75,61 +73,73 @@ class Rsft:
         defaults = {p.name: p.default for p in self.params}
         unread = {name: defaults[name] for name in rule.reads}
         match = variant if rule.reads else rule.name
-        wanted = {**params, **unread, "accept": "random", "match": match}
-        shown = self.identity(wanted)
-        return format_id(
-            self.name, {n: v for n, v in wanted.items() if n in shown or v != defaults[n]}
-        )
+        return self._id({**params, **unread, "accept": "random", "match": match})
+
+    def _id(self, params: Mapping[str, Json]) -> str:
+        shown = self.identity(params)
+        told = {p.name for p in self.params if p.name in shown or params[p.name] != p.default}
+        return format_id(self.name, {name: params[name] for name in told})
 
     def check(self, params: Mapping[str, Json]) -> None:
-        """Raise ConfigError for rule or proposal parameters that are missing or do nothing."""
+        """Raise ConfigError for parameters that are missing or do nothing."""
         check_rule(params)
         check_proposal(params)
         check_terms(params)
+        check_schedule(params)
 
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
-        """Pool, select, fit, evaluate; an arm waits where one that it builds on has a choice."""
+        """Pool, select, fit, and again each round; evaluate what the last one trained.
+
+        An arm waits where one that it builds on has a choice.
+        """
         drawn = proposal(params, graph)
         sources = source_arms(drawn, graph)
         if any(arm.open for arm in sources) or self._match_waits(params, graph):
             return Arm(graph.start(), (), waits=True)
-        rule = RULES.get(params["accept"])
-        pool = graph.pool(params["k"], drawn)
-        selected = self.select(params, graph, pool)
-        share_d, share_a = coefficients(float(params["lambda"]))
-        fitted = graph.fit(
-            graph.sft(),
-            [
-                ("D", graph.train_set(), share_d, "train-D"),
-                ("A", selected, share_a, "train-A"),
-                *rejected_sets(params, graph, pool, selected, share_a),
-            ],
-            normalise=params["normalise"],
-            losses=losses_of(params),
-        )
-        charges: tuple[Charge, ...] = ()
-        if share_a > 0:
-            charges = source_charges(sources, graph)
-            charges += pool_charges(pool, params["k"], scored=not rule.blind)
-            charges += () if rule.blind or params["oracle"] else proxy_charges(graph)
+        # Every serving temperature of an arm draws the same pools.
+        name = self._id({**params, "temperature": 1.0})
+        later = drawn._replace(sources=(name,))
+        rounds = play(params, graph, graph.pool(params["k"], drawn), later, self.select(graph))
+        last = rounds[-1]
+        assert last.fitted is not None
+        learns = params["lambda"] > 0
         return trained(
             graph,
-            fitted,
+            last.fitted,
             params["temperature"],
             serving,
-            charges,
-            selected=selected,
-            pool=pool,
+            self._charges(params, graph, sources, rounds) if learns else (),
+            selected=last.selected,
+            pool=last.pool,
             proxy=graph.proxy(),
-            gold_labels=self._labels(params, graph, sources) if share_a > 0 else 0,
+            gold_labels=self._labels(params, graph, sources) if learns else 0,
+            rounds=rounds if len(rounds) > 1 else (),
         )
 
-    def select(self, params: Mapping[str, Json], graph: Graph, pool: Scored) -> Node:
-        """The accepted set of these parameters on a pool."""
+    def _charges(
+        self, params: Mapping[str, Json], graph: Graph, sources: list[Arm], rounds: Sequence[Round]
+    ) -> tuple[Charge, ...]:
+        """What the served policy's own fit stands on: sources, pools, earlier fits, the proxy."""
+        rule = RULES.get(params["accept"])
+        charges = source_charges(sources, graph)
+        for turn in rounds:
+            assert turn.pool is not None
+            charges += pool_charges(turn.pool, params["k"], scored=not rule.blind)
+        earlier = tuple(Charge("train", r.fitted) for r in rounds[:-1] if r.fitted is not None)
+        proxy = () if rule.blind or params["oracle"] else proxy_charges(graph)
+        return (*charges, *earlier, *proxy)
+
+    def select(self, graph: Graph) -> Select:
+        """What accepts from the pool of a round."""
+        return lambda params, pool, turn, seed: self._select(params, graph, pool, turn, seed)
+
+    def _select(
+        self, params: Mapping[str, Json], graph: Graph, pool: Scored, turn: int, seed: int
+    ) -> Node:
         rule = RULES.get(params["accept"])
         match: Node | None = None
         if "match" in rule.reads:
-            match = self._matched(params, graph, pool)
+            match = self._matched(params, graph, pool, turn, seed)
         # What a matched rule reads is in the selection that is matched, and so is its id.
         read = given(params, tuple(name for name in rule.reads if name != "match"))
         return graph.select(
@@ -139,13 +149,24 @@ class Rsft:
             k=params["k"],
             reward="gold" if params["oracle"] else "proxy",
             match=match,
+            seed=seed,
         )
 
-    def _matched(self, params: Mapping[str, Json], graph: Graph, pool: Scored) -> Node:
+    def _matched(
+        self, params: Mapping[str, Json], graph: Graph, pool: Scored, turn: int, seed: int
+    ) -> Node:
+        """What a round's counts are copied from: a rule on its own pool, or a variant's round."""
         target = params["match"]
         if target in RULES:
-            return self.select({**params, "accept": target, "match": None}, graph, pool)
-        selected = graph.arm(target).selected
+            alike = {**params, "accept": target, "match": None}
+            return self._select(alike, graph, pool, turn, seed)
+        turns = graph.arm(target).turns
+        if len(turns) != params["rounds"]:
+            raise ConfigError(
+                f"match={target!r} accepts {len(turns)} times and rounds={params['rounds']}; "
+                "give both as many rounds"
+            )
+        selected = turns[turn].selected
         if selected is None:
             raise ConfigError(f"match={target!r} accepts nothing to match; name an rsft variant")
         return selected
@@ -158,7 +179,7 @@ class Rsft:
         if RULES.get(params["accept"]).blind:
             return labels_spent(0, sources, graph, proxy=False)
         if params["oracle"]:
-            judged = len(graph.space.examples["train"]) * int(params["k"])
+            judged = len(graph.space.examples["train"]) * int(params["k"] * params["rounds"])
             return labels_spent(judged, sources, graph, proxy=False)
         labels: Any = graph.space.settings.reward["n_label"]
         return labels_spent(int(labels), sources, graph, proxy=True)

@@ -18,7 +18,6 @@ from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.types import Json, Param
 
 Params: TypeAlias = Mapping[str, Json]
-TrainedSet: TypeAlias = tuple[str, Node, float, str]
 #: A term of the unlikelihood is at most -log(FLOOR) = 4.6 nats, see ``objectives.unlikelihood``.
 FLOOR = 0.01
 TERM_PARAMS = (
@@ -60,22 +59,21 @@ def losses_of(params: Params) -> dict[str, Mapping[str, Json]]:
     return found
 
 
-def rejected_sets(
-    params: Params, graph: Graph, pool: Scored, selected: Node, share_a: float
-) -> list[TrainedSet]:
-    """The set N of rejected answers, weighted as part of R(A); nothing where none is asked for.
+def rejected_weight(params: Params, share_a: float) -> float:
+    """Coefficient of N where A has ``share_a``; 0 where no rejected answers are asked for."""
+    return share_a * float(params["negative_weight"]) if params["negative"] else 0.0
 
-    The random rule's rejected answers are drawn without looking, as its accepted ones are.
+
+def rejected(params: Params, graph: Graph, pool: Scored, selected: Node, seed: int) -> Node:
+    """The rejected answers of a pool.
+
+    The random rule's are drawn without looking, as its accepted ones are.
     """
-    weight = share_a * float(params["negative_weight"])
-    if not params["negative"] or weight == 0:
-        return []
-    blind = params["accept"] == "random"
+    blind = {"blind": params["accept"] == "random"}
     reward = "gold" if params["oracle"] else "proxy"
-    rows = target(
-        graph, pool, "rejected", {"blind": blind}, params["k"], reward=reward, accepted=selected
+    return target(
+        graph, pool, "rejected", blind, params["k"], reward=reward, accepted=selected, seed=seed
     )
-    return [("N", rows, weight, "train-N")]
 
 
 def target(
@@ -87,6 +85,7 @@ def target(
     *,
     reward: str = "proxy",
     accepted: Node | None = None,
+    seed: int | None = None,
 ) -> Node:
     """Node of what an objective learns from the first ``k`` draws of a pool (``targets``)."""
     part = pool.first(k)
@@ -97,7 +96,7 @@ def target(
         "target": name,
         "target_params": dict(params),
         "k": k,
-        "seed": graph.space.seed,
+        "seed": graph.space.seed if seed is None else seed,
         "reward": reward,
     }
     return Node("target", given, inputs, code=tuple(TARGET_CODE))

@@ -38,6 +38,15 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """One pool of an arm, what was accepted from it, and the fit that learnt it first."""
+
+    pool: Scored | None
+    selected: Node | None
+    fitted: Node | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Test draws of one policy on one split; ``best_of`` > 0 weights them as best-of-n rows."""
 
@@ -77,7 +86,8 @@ class Arm:
     ``select`` rows choose; an arm is ``open`` until that ``choice`` is made, and so is one that
     builds on an open arm. ``tuning`` are the charges of the trials not chosen, ``tuned`` the values
     of the tuned parameters. ``checkpoints`` are select evaluations of earlier weights by step.
-    ``gold_labels`` counts labels spent on acceptance.
+    ``gold_labels`` counts labels spent on acceptance. ``rounds`` are all rounds of an arm that
+    draws more than one pool; ``pool``, ``selected`` and ``fitted`` are then those of the last.
     """
 
     policy: Node
@@ -96,6 +106,23 @@ class Arm:
     waits: bool = False
     tuned: Mapping[str, float] = field(default_factory=dict)
     checkpoints: Mapping[int, tuple[Evaluation, ...]] = field(default_factory=dict)
+    rounds: tuple[Round, ...] = ()
+
+    @property
+    def turns(self) -> tuple[Round, ...]:
+        """Its rounds in order; one where it draws at most one pool."""
+        return self.rounds or (Round(self.pool, self.selected, self.fitted),)
+
+    @property
+    def fits(self) -> tuple[Node, ...]:
+        """Fits on the way from the common start to the policy that it serves, the first first."""
+        own = {turn.fitted.uid for turn in self.turns if turn.fitted is not None}
+        found: list[Node] = []
+        node = self.fitted
+        while node is not None and node.uid in own:
+            found.insert(0, node)
+            node = node.inputs["init"][0]
+        return tuple(found)
 
     @property
     def open(self) -> bool:

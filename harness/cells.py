@@ -72,7 +72,11 @@ def _columns(stage: str, sums: Sums) -> Row:
 
 
 def _audit(run: Run, cell: Cell) -> Row:
-    """Steps, rows and epochs of the arm's own training; accept rate and tau of its selection."""
+    """Steps, rows and epochs of the arm's own training; accept rate and tau of its selection.
+
+    Of several rounds: steps and epochs on the way from the start to the served policy, and rows,
+    rate and tau of the last.
+    """
     row: Row = {
         "accept_rate": math.nan,
         "tau": math.nan,
@@ -89,15 +93,20 @@ def _audit(run: Run, cell: Cell) -> Row:
         row |= {"accept_rate": summary["accept_rate"], "tau": summary["tau"]}
     if arm.fitted is not None:
         report = _json(run, arm.fitted.uid, "fit.json")
-        row["steps"] = len(report["losses"])
+        reports = [report, *(_json(run, fit.uid, "fit.json") for fit in arm.fits[:-1])]
+        row["steps"] = sum(len(one["losses"]) for one in reports)
         row["lr"] = arm.fitted.params["budget"]["lr"]
         for name, letter in (("D", "d"), ("A", "a")):
-            size = report["set_rows"].get(name, 0)
-            row[f"rows_{letter}"] = size
-            row[f"epochs_{letter}"] = report["rows_seen"].get(name, 0) / size if size else 0.0
+            row[f"rows_{letter}"] = report["set_rows"].get(name, 0)
+            row[f"epochs_{letter}"] = sum(_epochs(one, name) for one in reports)
     row["keep"] = arm.tuned.get("keep", math.nan)
     row |= _checkpoints(run, arm, row["steps"])
     return row
+
+
+def _epochs(report: Json, name: str) -> float:
+    size = report["set_rows"].get(name, 0)
+    return report["rows_seen"].get(name, 0) / size if size else 0.0
 
 
 def _checkpoints(run: Run, arm: Arm, steps: int) -> Row:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from rsft_bench.harness.arms import Evaluation, Scored
+from rsft_bench.harness.arms import Arm, Evaluation, Round, Scored
 from rsft_bench.harness.cells import cell_key, cells_frame
 from rsft_bench.harness.costs import artifact_rows
-from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.runfolder import SCHEMAS, write_table
 from rsft_bench.harness.spaces import Cell
 from rsft_bench.harness.statistics import best_of_n_weights
@@ -66,21 +65,24 @@ def joined(run: Run, scored: Scored) -> Iterator[tuple[Row, Row]]:
 
 
 def pool_frame(run: Run) -> pd.DataFrame:
-    """The largest pool of every proposal, once a suite, policy and seed.
+    """The largest pool of every proposal and round, once a suite, policy and seed.
 
-    ``logprob_ref`` is under the start of every trained arm; NaN where another policy drew, under
-    which alone ``logprob`` is known.
+    A round after the first is drawn by the variant that the proposal names. ``logprob_ref`` is
+    under the start of every trained arm; NaN where another policy drew, under which alone
+    ``logprob`` is known.
     """
-    pools: dict[tuple[str, str, int, str], tuple[Scored, str]] = {}
+    pools: dict[tuple[str, str, int, str, int], tuple[Scored, str]] = {}
     for cell in run.cells:
-        pool, fitted = cell.arm.pool, cell.arm.fitted
-        if pool is not None:
-            start = "" if fitted is None else fitted.inputs["init"][0].uid
-            at = (cell.suite, cell.policy, cell.seed, pool.proposal)
-            if at not in pools or pools[at][0].draws < pool.draws:
-                pools[at] = (pool, start)
+        fits = cell.arm.fits
+        start = fits[0].inputs["init"][0].uid if fits else ""
+        for number, turn in enumerate(cell.arm.turns):
+            if turn.pool is None:
+                continue
+            at = (cell.suite, cell.policy, cell.seed, turn.pool.proposal, number)
+            if at not in pools or pools[at][0].draws < turn.pool.draws:
+                pools[at] = (turn.pool, start)
     rows = []
-    for (suite, policy, seed, proposal), (pool, start) in pools.items():
+    for (suite, policy, seed, proposal, number), (pool, start) in pools.items():
         drawn = (
             node.inputs["policy"][0].uid
             for node in pool.samples
@@ -88,7 +90,8 @@ def pool_frame(run: Run) -> pd.DataFrame:
         )
         for (sample, score), drawer in zip(joined(run, pool), drawn, strict=True):
             rows.append(
-                {"suite": suite, "policy": policy, "seed": seed, "proposal": proposal, "round": 0}
+                {"suite": suite, "policy": policy, "seed": seed}
+                | {"proposal": proposal, "round": number}
                 | _completion(sample, score)
                 | {
                     "text_id": int(score["text_id"], 16) >> 1,
@@ -116,35 +119,43 @@ def _completion(sample: Row, score: Row) -> Row:
 def selected_frame(run: Run) -> pd.DataFrame:
     """Accepted draws of every variant with their counts and row weights in its objective.
 
-    Where an arm selects from D's own logs it has no pool, and ``draw`` counts a prompt's logs.
+    Where an arm selects from D's own logs it has no pool, and ``draw`` counts a prompt's logs. A
+    row that several fits learn has its weight in the last of them.
     """
     rows = []
     for cell in run.cells:
-        arm = cell.arm
-        if arm.selected is None or arm.fitted is None:
-            continue
-        report = _json(run, arm.fitted.uid, "fit.json")
-        accepted = artifact_rows(run.artifacts[arm.selected.uid].folder)
-        learnt = _set_of(arm.fitted, arm.selected)
-        weights = [0.0] * len(accepted) if learnt is None else report["row_weights"][learnt]
-        for row, weight in zip(accepted, weights, strict=True):
-            rows.append(
-                cell_key(cell)
-                | {
-                    "round": 0,
-                    "example_id": row["example_id"],
-                    "draw": row["draw"],
-                    "count": row["count"],
-                    "row_weight": weight,
-                }
-            )
+        for number, turn in enumerate(cell.arm.turns):
+            if turn.selected is None or turn.fitted is None:
+                continue
+            accepted = artifact_rows(run.artifacts[turn.selected.uid].folder)
+            weights = _weights(run, cell.arm, turn, len(accepted))
+            for row, weight in zip(accepted, weights, strict=True):
+                rows.append(
+                    cell_key(cell)
+                    | {
+                        "round": number,
+                        "example_id": row["example_id"],
+                        "draw": row["draw"],
+                        "count": row["count"],
+                        "row_weight": weight,
+                    }
+                )
     return _frame(rows, "selected")
 
 
-def _set_of(fitted: Node, selected: Node) -> str | None:
-    """Name of the training set that a selection became; None where it had weight 0."""
-    names = [spec["name"] for spec in fitted.params["sets"]]
-    return next((n for n in names if fitted.inputs[n][0].uid == selected.uid), None)
+def _weights(run: Run, arm: Arm, turn: Round, size: int) -> list[float]:
+    """Weights of what a round accepted in the last fit that learnt it; 0 where none did."""
+    assert turn.selected is not None
+    for fitted in (arm.fitted, turn.fitted):
+        assert fitted is not None
+        for spec in fitted.params["sets"]:
+            name, before = spec["name"], 0
+            for node in fitted.inputs[name]:
+                if node.uid == turn.selected.uid:
+                    weights = _json(run, fitted.uid, "fit.json")["row_weights"][name]
+                    return list(weights[before : before + size])
+                before += len(artifact_rows(run.artifacts[node.uid].folder))
+    return [0.0] * size
 
 
 def _frame(rows: list[Row], table: str) -> pd.DataFrame:

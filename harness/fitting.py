@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.errors import ConfigError
@@ -11,17 +12,25 @@ from rsft_bench.harness.learning import Budget
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.types import Json
 
+#: (name, rows, coefficient, stream) of a set; rows of several nodes are one set.
+TrainedSet: TypeAlias = tuple[str, Node | Sequence[Node], float, str]
+
+
+def as_nodes(nodes: Node | Sequence[Node]) -> tuple[Node, ...]:
+    """One or several nodes as an input's tuple."""
+    return (nodes,) if isinstance(nodes, Node) else tuple(nodes)
+
 
 def set_specs(
     space: Cellspace,
-    sets: Sequence[tuple[str, Node, float, str]],
+    sets: Sequence[TrainedSet],
     losses: Mapping[str, Mapping[str, Json]],
 ) -> list[dict[str, Json]]:
     """What a fit node says of its sets; a loss only where it is not the likelihood.
 
     Args:
         space: whose policy is trained.
-        sets: (name, rows, coefficient, stream) of each set.
+        sets: the sets to train on.
         losses: by set name the ``loss`` and its ``settings``; others are trained by likelihood.
 
     Raises:

@@ -14,7 +14,7 @@ from rsft_bench.harness.arms import Arm, Charge, Evaluation, Scored, share_of
 from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.errors import ConfigError
-from rsft_bench.harness.fitting import set_specs, unusual
+from rsft_bench.harness.fitting import TrainedSet, as_nodes, set_specs, unusual
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.proposals import Proposal
 from rsft_bench.harness.store import canonical
@@ -76,7 +76,7 @@ class Graph:
     def fit(
         self,
         init: Node,
-        sets: Sequence[tuple[str, Node, float, str]],
+        sets: Sequence[TrainedSet],
         *,
         steps: int | None = None,
         batch: int | None = None,
@@ -85,7 +85,7 @@ class Graph:
         flops_of: Sequence[Charge] = (),
         losses: Mapping[str, Mapping[str, Json]] | None = None,
     ) -> Node:
-        """Train from ``init`` on (name, rows, coefficient, stream) sets; those of weight 0 go.
+        """Train from ``init`` on the sets; those of weight 0 go.
 
         ``losses`` says by set name what is not trained by likelihood, see ``fitting.set_specs``.
         ``start`` marks the common start, which no learning rate factor and no checkpoint touches.
@@ -109,7 +109,7 @@ class Graph:
             "seed": self.space.seed,
         }
         inputs: dict[str, tuple[Node, ...]] = {"init": (init,), "reference": (self.train_set(),)}
-        inputs |= {name: (rows,) for name, rows, _, _ in kept}
+        inputs |= {name: as_nodes(rows) for name, rows, _, _ in kept}
         if flops_of:
             budget["steps"] = None
             params["shares"] = [share_of(charge) for charge in flops_of]
@@ -176,7 +176,7 @@ class Graph:
         proxy: Node | None,
     ) -> Scored:
         """Scored completions in append-only ranges of 8 draws; several policies take turns."""
-        turns = (policies,) if isinstance(policies, Node) else tuple(policies)
+        turns = as_nodes(policies)
         ranges = []
         for i, start in enumerate(range(0, draws, BLOCK_DRAWS)):
             span = range(start, min(start + BLOCK_DRAWS, draws))
@@ -235,10 +235,12 @@ class Graph:
         reward: str = "proxy",
         match: Node | None = None,
         code: tuple[str, ...] = (),
+        seed: int | None = None,
     ) -> Node:
         """An acceptance rule over the first ``k`` draws; ranges beyond ``k`` are left out.
 
         The rule's own source joins the key; ``code`` names what else decides the selection.
+        ``seed`` is that of its keyed numbers, by default the run's.
         """
         part = scored.first(k)
         inputs = {"data": (self.space.data,), "samples": part.samples, "scores": part.scores}
@@ -248,7 +250,7 @@ class Graph:
             "rule": rule,
             "rule_params": dict(rule_params),
             "k": k,
-            "seed": self.space.seed,
+            "seed": self.space.seed if seed is None else seed,
             "reward": reward,
         }
         own = source_modules(self.space.rules.get(rule))

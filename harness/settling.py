@@ -70,8 +70,8 @@ def arm_nodes(arm: Arm) -> list[Node]:
     checks = [e for evaluations in arm.checkpoints.values() for e in evaluations]
     for evaluation in (*arm.evaluations, *checks):
         nodes += [*evaluation.draws.samples, *evaluation.draws.scores]
-    if arm.selected is not None:
-        nodes.append(arm.selected)
+    for turn in arm.turns:
+        nodes += [] if turn.selected is None else [turn.selected]
     for trial in arm.trials.values():
         nodes += arm_nodes(trial)
     return nodes

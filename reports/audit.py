@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from rsft_bench.harness.runfolder import proposal_of
+from rsft_bench.harness.runfolder import Proposal, proposal_of
 from rsft_bench.harness.types import Json
 from rsft_bench.reports.diagnostics import Passes, passes
 from rsft_bench.reports.means import Key, Means
@@ -25,6 +25,7 @@ JOIN = ["seed", "round", "example_id", "draw"]
 class AcceptAudit:
     """The accepted set of one variant, mean over seeds; counts are means a seed.
 
+    Of several rounds it is what the last fit learnt: the last round's, or all of a growing pool.
     ``accept_rate`` is accepted over the pool's first k draws; ``duplicates`` the share of accepted
     copies that repeat an earlier (prompt, answer); ``length_shift`` accepted minus pool in tokens;
     ``overstated`` proxy − gold on accepted answers; ``share`` the 10th, 50th and 90th percentile
@@ -110,7 +111,9 @@ def _audit_variant(
     proposal = proposal_of(variant.parameters, config)
     if proposal is None:
         return None
-    drawn = _proposed(pool, proposal.name)
+    drawn = proposed(pool, proposal.name, later_name(proposal, variant))
+    if variant.parameters.get("rounds", 1) != 1 and variant.parameters.get("pool") != "growing":
+        accepted = accepted[accepted["round"] == accepted["round"].max()]
     seeds = [
         _audit_seed(drawn[drawn["seed"] == seed], part_, variant)
         for seed, part_ in accepted.groupby("seed")
@@ -140,14 +143,21 @@ def _audit_variant(
     )
 
 
-def _proposed(pool: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The draws of one proposal; ``selected`` holds none, the variant's parameters name it.
+def later_name(proposal: Proposal, variant: Variant) -> str:
+    """Name of what draws a variant's pools after the first: its own policies."""
+    return proposal._replace(sources=(variant.id,)).name
 
-    All draws where the pool has one proposal only.
+
+def proposed(pool: pd.DataFrame, first: str, later: str) -> pd.DataFrame:
+    """Draws of one proposal, and of ``later`` in later rounds.
+
+    ``selected`` holds no proposal, the variant's parameters name it. All draws of the first round
+    where it has one proposal only.
     """
-    if pool["proposal"].nunique() < 2:
-        return pool
-    return pool[pool["proposal"] == name]
+    begun, then = pool[pool["round"] == 0], pool[pool["round"] > 0]
+    if begun["proposal"].nunique() > 1:
+        begun = begun[begun["proposal"] == first]
+    return pd.concat([begun, then[then["proposal"] == later]])
 
 
 def _audit_seed(

@@ -38,6 +38,7 @@ RULE_PARAMS: tuple[Param, ...] = (
     Param("tau", None, "threshold on the calibrated proxy: threshold", least=-float("inf")),
     Param("target_rate", None, "quantile of the pool instead of tau", above=0, most=1),
     Param("prompt_rate", None, "quantile of each prompt instead of tau", above=0, most=1),
+    Param("rise", None, "how much stricter threshold's cut is each round, see schedules", above=0),
     Param("beta", None, "statistical, rejection: temperature in SDs within a prompt", least=0),
     Param("match", None, "rule or variant whose counts accept=random copies"),
     Param(

@@ -92,7 +92,7 @@ class Threshold:
     """
 
     name: str = "threshold"
-    reads: tuple[str, ...] = CUTS
+    reads: tuple[str, ...] = (*CUTS, "rise")
     blind: bool = False
     code: tuple[str, ...] = RULE_CODE
 

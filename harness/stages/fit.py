@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from rsft_bench.harness.errors import CapabilityError, DataError
 from rsft_bench.harness.learning import LIKELIHOOD
-from rsft_bench.harness.stages import Outcome, Work
+from rsft_bench.harness.stages import Outcome, Work, read_all
 from rsft_bench.harness.stages.learners import Learner, learner
-from rsft_bench.harness.store import META, read_rows
+from rsft_bench.harness.store import META
 from rsft_bench.harness.types import Budget, IntArray, Json, TrainRow, WeightedSet
 
 
@@ -21,18 +20,18 @@ def run(work: Work) -> Outcome:
     """params: sets [{name, coefficient, stream}], budget, normalise, seed, checkpoints (steps).
 
     A set that is not trained by likelihood also has a loss and its settings.
-    Inputs: init (policy), reference (D, whose mean answer length is the constant c), one artifact
-    of rows per set under the set's name, and ``matched`` where the budget's steps are None: they
-    then follow from these artifacts' FLOPs times the param ``shares``. Files: fit.json; weights/
-    and checkpoints/STEP/weights/, or what ``learners.OfItself`` writes.
+    Inputs: init (policy), reference (D, whose mean answer length is the constant c), the artifacts
+    of rows of each set under the set's name, and ``matched`` where the budget's steps are None:
+    they then follow from these artifacts' FLOPs times the param ``shares``. Files: fit.json;
+    weights/ and checkpoints/STEP/weights/, or what ``learners.OfItself`` writes.
     """
     from rsft_bench.harness.training.weights import mean_answer_tokens
 
     policy = learner(work)
-    reference = _rows(work.inputs["reference"][0])
+    reference = _rows(work, "reference")
     normaliser = mean_answer_tokens(*_sizes(policy, reference))
     sets = [
-        _weighted(spec, _rows(work.inputs[spec["name"]][0], spec), normaliser, work.params, policy)
+        _weighted(spec, _rows(work, spec["name"]), normaliser, work.params, policy)
         for spec in work.params["sets"]
     ]
     done = policy.fit(sets, _budget(work, policy, sets), work)
@@ -73,12 +72,12 @@ def _budget(work: Work, policy: Learner, sets: Sequence[WeightedSet]) -> Budget:
     return Budget(**{**given, "steps": max(1, round(wanted / one_step))})
 
 
-def _rows(folder: Path, spec: Json = None) -> list[dict[str, Json]]:
-    rows = read_rows(folder / "rows.jsonl")
+def _rows(work: Work, name: str) -> list[dict[str, Json]]:
+    rows = read_all(work, name)
     if not rows:
-        name = "D" if spec is None else spec["name"]
+        said = "D" if name == "reference" else name
         raise DataError(
-            f"training set {name!r} is empty: nothing was accepted, rejected or logged for it; "
+            f"training set {said!r} is empty: nothing was accepted, rejected or logged for it; "
             "lower tau, raise target_rate or k, or give more logs"
         )
     return rows
