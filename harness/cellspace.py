@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Capability, Example, Json, Split
@@ -27,6 +28,8 @@ class Cellspace:
     """One suite, policy and seed: what all its arms share. ``label`` names the suite in files.
 
     ``scored``: test draws get a proxy score, because some arm of this space has a proxy.
+    ``reward_body``: the reward reads the start policy. ``reward_draws``: labelled answers to each
+    prompt without which it cannot be fitted.
     """
 
     suite: str
@@ -42,4 +45,23 @@ class Cellspace:
     k_max: Mapping[float, int]
     rules: Registry[Any]
     reward_code: tuple[str, ...] = ()
+    reward_body: bool = False
+    reward_draws: int = 1
+
+    def reward_params(self, draws: int) -> dict[str, Json]:
+        """Parameters of the node that fits the reward on ``draws`` answers to most prompts.
+
+        Raises:
+            ConfigError: the reward compares answers to one prompt and would get one each.
+        """
+        reward = self.settings.reward
+        if draws < self.reward_draws:
+            raise ConfigError(
+                f"reward {reward['name']!r} compares answers to one prompt, and reward.n_label = "
+                f"{reward['n_label']} over {len(self.examples['proxy_label'])} prompts is one "
+                "answer each; raise n_label or lower n_proxy_label"
+            )
+        params = {"reward": reward["name"], "n_label": reward["n_label"], "seed": self.seed}
+        return params | ({"options": reward["options"]} if reward.get("options") else {})
+
     scored: bool = True

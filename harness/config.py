@@ -117,11 +117,14 @@ class TrainingConfig(_Model):
     device: Literal["cpu", "cuda"] = Field("cpu", description="where fits are computed")
 
 
-class RewardConfig(_Model):
-    """The reward that accepts. ``gold`` needs ``oracle: true`` on the variant that uses it."""
+class RewardConfig(NamedSpec):
+    """The reward that accepts, with options that it declares itself, such as `scale` of `noisy`.
+
+    `rsft-bench list rewards` shows them. Gold is no such reward: `oracle: true` on a variant.
+    """
 
     name: str = Field("proxy", min_length=1, description="see `rsft-bench list rewards`")
-    n_label: int = Field(400, ge=10, description="gold-labelled answers the proxy is fitted on")
+    n_label: int = Field(400, ge=10, description="gold-labelled answers the reward is fitted on")
 
 
 class EvaluationConfig(_Model):

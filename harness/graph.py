@@ -158,6 +158,7 @@ class Graph:
         code = self.space.suite_code
         if proxy is not None:
             inputs["proxy"] = (proxy,)
+            inputs |= body_of(proxy)
             code = (*code, *proxy.code)
         return Node("score", {"suite": self.space.suite}, inputs, code=code)
 
@@ -200,12 +201,13 @@ class Graph:
         )
 
     def proxy(self) -> Node:
-        """The learned reward of this seed."""
+        """The learned reward of this seed. Raises ConfigError where it needs more answers."""
         self._asked.add("proxy")
         scored = self.labelled()
-        reward = self.space.settings.reward
-        params = {"reward": reward["name"], "n_label": reward["n_label"], "seed": self.space.seed}
+        params = self.space.reward_params(scored.draws)
         inputs = {"data": (self.space.data,), "samples": scored.samples, "scores": scored.scores}
+        if self.space.reward_body:
+            inputs["body"] = (self.start(),)
         return Node("proxy", params, inputs, code=self.space.reward_code)
 
     def pool(self, k: int, temperature: float) -> Scored:
@@ -278,6 +280,11 @@ class Graph:
         if variant not in self._arms:
             self._arms[variant] = self._plan_arm(self.at_rate(1.0), variant)
         return self._arms[variant]
+
+
+def body_of(proxy: Node) -> dict[str, tuple[Node, ...]]:
+    """The input by which a node that scores with this reward gets the policy it reads, if any."""
+    return {"body": proxy.inputs["body"]} if "body" in proxy.inputs else {}
 
 
 def _unusual(training: Mapping[str, Json]) -> dict[str, Json]:

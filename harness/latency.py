@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rsft_bench.harness.graph import body_of
 from rsft_bench.harness.machine import machine
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.spaces import Cell, Plan
@@ -53,5 +54,7 @@ def _node(plan: Plan, cells: list[Cell], asked: list[Example], seed: int) -> Nod
         "machine": machine()["fingerprint"],
     }
     inputs = {"policies": tuple(policies.values()), "proxy": tuple(proxies[:1])}
+    for proxy in proxies[:1]:
+        inputs |= body_of(proxy)
     code = tuple(module for proxy in proxies[:1] for module in proxy.code)
     return Node("serve", params, inputs, code=code)

@@ -18,12 +18,15 @@ from rsft_bench.harness.method import Method
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.policies.shape import model_shape
 from rsft_bench.harness.preflight import (
+    check_body,
     check_capabilities,
     check_config,
     check_kind,
+    chosen_reward,
     known_options,
 )
 from rsft_bench.harness.registry import Registry
+from rsft_bench.harness.reward_protocols import FittedReward, needs_body
 from rsft_bench.harness.tuning import plan_variant
 from rsft_bench.harness.types import SPLITS, Capability, Example, HasWeights, Json, Split
 from rsft_bench.harness.variants import Variant, expand, parse_variant, primary_variant
@@ -92,6 +95,8 @@ class Plan:
     primary: Variant | None
     policies: tuple[Policy, ...]
     files: Mapping[str, str | None]
+    reward: FittedReward
+    reward_options: Mapping[str, Json]
 
     def variants_of(self, suite: str) -> tuple[Variant, ...]:
         """The variants that run on the suite of one label."""
@@ -131,9 +136,9 @@ class Plan:
         """The numbers that nodes depend on."""
         plain = self.config.resolved()
         primary = "" if self.primary is None else self.primary.id
-        return Settings(
-            plain["pool"], plain["training"], plain["reward"], plain["evaluation"], primary
-        )
+        reward = {name: plain["reward"][name] for name in ("name", "n_label")}
+        reward["options"] = dict(self.reward_options)
+        return Settings(plain["pool"], plain["training"], reward, plain["evaluation"], primary)
 
     def serving(self, variant: Variant) -> Serving:
         """Test draws of a variant: more for best-of-n's source and for the primary."""
@@ -183,7 +188,9 @@ def make_plan(config: RunConfig, catalog: Catalog) -> Plan:
         check_capabilities(policy.name, policy.capabilities, variants, methods, requires)
     primary = primary_variant(config, methods)
     files = {spec.key: suite_files(config, spec, catalog) for spec in config.suites}
-    return Plan(config, catalog, methods, variants, primary, policies, files)
+    reward, options = chosen_reward(config, catalog)
+    check_body(reward, config, policies)
+    return Plan(config, catalog, methods, variants, primary, policies, files, reward, options)
 
 
 def _policy(spec: NamedSpec, catalog: Catalog) -> Policy:
@@ -247,7 +254,9 @@ def make_space(
         examples=by_split,
         k_max=plan.k_max(),
         rules=plan.catalog.registry("rule"),
-        reward_code=source_modules(plan.catalog.registry("reward").get(plan.config.reward.name)),
+        reward_code=source_modules(plan.reward),
+        reward_body=needs_body(plan.reward),
+        reward_draws=int(getattr(plan.reward, "least_draws", 1)),
     )
 
 

@@ -21,6 +21,7 @@ from rsft_bench.harness.statistics import (
     within_prompt_auc,
     zero_count_upper,
 )
+from rsft_bench.harness.statistics.reliability import Bin, reliability
 from rsft_bench.harness.types import FloatArray
 from rsft_bench.reports.means import Key, Means, paired, sample_effect
 
@@ -55,7 +56,9 @@ class Headroom:
 class ProxyQuality:
     """AUC and Brier of the proxy against gold_pass on ``sft`` draws of one split.
 
-    Mean and range over seeds. Brier = mean of (proxy - gold_pass)^2.
+    Mean and range over seeds. Brier = mean of (proxy - gold_pass)^2; ``accuracy`` is the share of
+    draws on the right side of .5, ``bins`` are the reliability diagram of all seeds together. Both
+    and Brier are unknown where a score lies outside [0, 1].
     """
 
     overall: float | None
@@ -64,6 +67,9 @@ class ProxyQuality:
     within_range: tuple[float, float] | None
     brier: float | None = None
     brier_range: tuple[float, float] | None = None
+    accuracy: float | None = None
+    accuracy_range: tuple[float, float] | None = None
+    bins: tuple[Bin, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,23 +174,28 @@ def passes(draws: pd.DataFrame) -> Passes:
 
 
 def proxy_quality(sft_draws: pd.DataFrame) -> ProxyQuality:
-    """AUC overall and within prompt, and Brier, each computed per seed."""
-    overall, within, squared = [], [], []
+    """AUC overall and within prompt, Brier, accuracy, each computed per seed; bins over all."""
+    found: dict[str, list[float | None]] = {n: [] for n in ("auc", "within", "brier", "right")}
+    scored, passed = [], []
     for _, frame in sft_draws[sft_draws["gold"].notna()].groupby("seed"):
         scores, labels = frame["proxy"].to_numpy(float), frame["gold_pass"].to_numpy(float)
         if not np.isfinite(scores).all():
             continue
-        overall.append(auc(scores, labels))
-        within.append(within_prompt_auc(scores, labels, list(frame["example_id"])))
-        squared.append(float(np.mean((scores - labels) ** 2)))
-    a, b = [x for x in overall if x is not None], [x for x in within if x is not None]
+        found["auc"].append(auc(scores, labels))
+        found["within"].append(within_prompt_auc(scores, labels, list(frame["example_id"])))
+        if ((scores >= 0) & (scores <= 1)).all():
+            found["brier"].append(float(np.mean((scores - labels) ** 2)))
+            found["right"].append(float(np.mean((scores >= 0.5) == (labels > 0))))
+            scored.append(scores)
+            passed.append(labels > 0)
+    bins = reliability(np.concatenate(scored), np.concatenate(passed)) if scored else ()
+    known = {name: [x for x in values if x is not None] for name, values in found.items()}
+    mean = {name: fmean(values) if values else None for name, values in known.items()}
+    ends = {name: (min(values), max(values)) if values else None for name, values in known.items()}
     return ProxyQuality(
-        fmean(a) if a else None,
-        (min(a), max(a)) if a else None,
-        fmean(b) if b else None,
-        (min(b), max(b)) if b else None,
-        fmean(squared) if squared else None,
-        (min(squared), max(squared)) if squared else None,
+        *(mean["auc"], ends["auc"], mean["within"], ends["within"]),
+        *(mean["brier"], ends["brier"], mean["right"], ends["right"]),
+        bins=bins,
     )
 
 

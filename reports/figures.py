@@ -45,6 +45,7 @@ def draw(found: Analysis) -> dict[str, bytes]:
         "cost": _cost,
         "best_of_n": _best_of_n,
         "map": lambda _, s: _map(s),
+        "reliability": lambda _, s: _reliability(s),
     }
     out = {}
     with mpl.rc_context(STYLE):
@@ -188,6 +189,14 @@ def _best_of_n(found: Analysis, s: SuiteAnalysis) -> Figure | None:
             lines.append(mark)
     figure = Figure(figsize=(7.4, 3.6), layout="constrained")
     plots.best_of(figure.subplots(), marks, lines)
+    return figure
+
+
+def _reliability(s: SuiteAnalysis) -> Figure | None:
+    if not s.proxy.bins:
+        return None
+    figure = Figure(figsize=(4.2, 3.8), layout="constrained")
+    plots.reliability(figure.subplots(), s.proxy.bins)
     return figure
 
 

@@ -12,7 +12,7 @@ from rsft_bench.reports.audit import AcceptAudit, ArmFacts
 from rsft_bench.reports.diagnostics import Harm
 from rsft_bench.reports.document import Block, Section, Table, Text
 from rsft_bench.reports.formatting import NA, big, count, percent, rate, seconds, signed
-from rsft_bench.reports.gauges import proxy_table
+from rsft_bench.reports.gauges import proxy_table, reliability_figures, reward_table
 from rsft_bench.reports.sections_tuning import trials_words
 from rsft_bench.reports.verdicts import place
 
@@ -112,7 +112,9 @@ def task(found: Analysis) -> Section:
             )
         rows.append((place(found, s), *words))
     note = "From the test draws of SFT on confirm."
-    blocks += [Table("Headroom", head, tuple(rows), note), proxy_table(found)]
+    blocks.append(Table("Headroom", head, tuple(rows), note))
+    own = reward_table(found)
+    blocks += [*([] if own is None else [own]), proxy_table(found), *reliability_figures(found)]
     blocks += [*about.proxy_notes(found), *about.strata(found)]
     return Section("The task: headroom, proxy, strata", tuple(blocks))
 

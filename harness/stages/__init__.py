@@ -29,6 +29,7 @@ _PROXY = (
     "rsft_bench.harness.rewards",
     "rsft_bench.harness.metering.formulas",
     "rsft_bench.harness.seeding",
+    "rsft_bench.harness.statistics.reliability",
     "rsft_bench.harness.statistics.selection",
 )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from rsft_bench.harness.catalog import Catalog
-from rsft_bench.harness.reward_kinds import Scorer
+from rsft_bench.harness.reward_protocols import FittedReward, Scorer, ready
 from rsft_bench.harness.stages import Outcome, Work
-from rsft_bench.harness.types import HasWeights, Sampler
+from rsft_bench.harness.types import HasWeights, Json, Sampler
 
 
 def run(work: Work) -> Outcome:
@@ -41,8 +42,19 @@ def sampler(artifact: Path, catalog: Catalog) -> Sampler | None:
     return loaded
 
 
-def scorer(artifact: Path, catalog: Catalog) -> Scorer:
-    """The reward of a ``proxy`` artifact, ready to score."""
-    name = json.loads((artifact / "reward.json").read_text())["name"]
-    loaded: Scorer = catalog.registry("reward").get(name).load(artifact / "proxy")
-    return loaded
+def scorer(work: Work) -> Scorer | None:
+    """The reward of the input ``proxy``, over the policy of the input ``body`` where it needs one.
+
+    None where no reward is given.
+    """
+    for artifact in work.inputs.get("proxy", []):
+        stated = json.loads((artifact / "reward.json").read_text())
+        return reward(work, stated["name"], stated.get("options", {})).load(artifact / "proxy")
+    return None
+
+
+def reward(work: Work, name: str, options: Mapping[str, Json]) -> FittedReward:
+    """A registered reward with options, over the weights of the input ``body``, if there is one."""
+    bodies = [weights_folder(folder) for folder in work.inputs.get("body", [])]
+    kind = work.catalog.registry("reward").get(name)
+    return ready(kind, options, bodies[0] if bodies else None)

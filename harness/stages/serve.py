@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rsft_bench.harness.reward_protocols import score_draws
 from rsft_bench.harness.stages import Outcome, Work
 from rsft_bench.harness.stages.base import scorer, weights_folder
 from rsft_bench.harness.store import write_rows
@@ -17,7 +18,7 @@ from rsft_bench.harness.types import Json, Sampling
 
 if TYPE_CHECKING:
     from rsft_bench.harness.policies.language_model import LanguageModel
-    from rsft_bench.harness.reward_kinds import Scorer
+    from rsft_bench.harness.reward_protocols import Scorer
     from rsft_bench.harness.sampling.llama import LlamaWeights
 
 WARM_UP_PROMPTS = 2
@@ -26,7 +27,8 @@ WARM_UP_PROMPTS = 2
 def run(work: Work) -> Outcome:
     """params: entries [{variant, policy, temperature, n}], prompts, sampling, seed, machine.
 
-    Inputs: policies (indexed by an entry's ``policy``), proxy (none or one). A best-of-n entry
+    Inputs: policies (indexed by an entry's ``policy``), proxy (none or one), body (the policy that
+    it reads, where it reads one). A best-of-n entry
     draws n answers at once and scores them before one is served. Answers are drawn as the test
     draws are, so the timed answer is the one whose row carries the latency. File: rows.jsonl
     (variant, example_id, draw and text of the answer served, latency_s, cpu_s, tokens_out, flops),
@@ -37,8 +39,7 @@ def run(work: Work) -> Outcome:
 
     models = [load(weights_folder(folder)) for folder in work.inputs["policies"]]
     packed = [prepare(lm) for lm in models]
-    rewards = work.inputs.get("proxy", [])
-    proxy = scorer(rewards[0], work.catalog) if rewards else None
+    proxy = scorer(work)
     entries = work.params["entries"]
     prompts = [(example_id, prompt) for example_id, prompt in work.params["prompts"]]
     rows = []
@@ -74,7 +75,8 @@ def _serve(
     rows = sample(lm, [request], range(entry["n"]), sampling, params["seed"], "test", packed=packed)
     served = rows[0]
     if judge is not None:
-        scores = judge.score([request[1]] * len(rows), [row.text for row in rows])
+        texts, draws = [row.text for row in rows], [row.draw for row in rows]
+        scores = score_draws(judge, [request[1]] * len(rows), texts, draws)
         served = rows[int(np.argmax(scores))]
     latency, busy = time.perf_counter() - wall, time.process_time() - cpu
     tokens = [row.tokens_out for row in rows]

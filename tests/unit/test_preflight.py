@@ -12,8 +12,9 @@ from rsft_bench.baselines import METHODS
 from rsft_bench.harness.catalog import DEFAULT_PATHS, Catalog
 from rsft_bench.harness.config import parse_config
 from rsft_bench.harness.errors import CapabilityError, ConfigError
+from rsft_bench.harness.inputs import suite_options
 from rsft_bench.harness.preflight import check_capabilities, check_kind
-from rsft_bench.harness.spaces import Plan, make_plan
+from rsft_bench.harness.spaces import Plan, make_plan, make_space, plan_cells
 from rsft_bench.harness.types import Capability, Json, Param
 from rsft_bench.harness.variants import parse_variant
 
@@ -118,3 +119,80 @@ class Boaster:
 def test_only_weights_can_be_trained() -> None:
     with pytest.raises(CapabilityError, match="claims 'trainable' without a folder"):
         check_kind(Boaster())
+
+
+# rewards
+
+
+def test_options_of_a_reward_are_typed_and_have_defaults() -> None:
+    made = plan(reward={"name": "noisy", "scale": 2})
+    assert made.settings().reward == {
+        **{"name": "noisy", "n_label": 400},
+        "options": {"inner": "proxy", "scale": 2.0, "law": "gaussian", "key": "text"},
+    }
+    assert plan().settings().reward == {"name": "proxy", "n_label": 400, "options": {}}
+    config = made.config
+    assert parse_config(config.resolved()) == config
+    assert config.config_hash() != plan(reward={"name": "noisy"}).config.config_hash()
+
+
+@pytest.mark.parametrize(
+    ("reward", "words"),
+    [
+        ({"n_lable": 400}, "unknown option 'n_lable' of reward 'proxy'. Did you mean 'n_label'"),
+        ({"name": "noisy", "scael": 2}, "Did you mean 'scale'"),
+        ({"name": "noisy", "scale": -1}, r"reward 'noisy', option 'scale': -1 is outside \[0"),
+        ({"name": "noisy", "law": "gausian"}, "Did you mean 'gaussian'"),
+        ({"name": "noisy", "inner": "noisy"}, "cannot carry noise"),
+        ({"name": "random", "key": "words"}, "Allowed: text, draw"),
+        ({"name": "body_head", "pooling": 3}, "option 'pooling'"),
+        ({"name": "gold"}, "oracle: true"),
+    ],
+)
+def test_a_bad_reward_is_refused(reward: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        plan(reward=reward)
+
+
+@pytest.mark.parametrize("reward", [{"name": "body_head"}, {"name": "noisy", "inner": "body_head"}])
+def test_a_reward_that_reads_weights_needs_them(reward: dict[str, Any], tmp_path: Path) -> None:
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text('{"example_id": "a", "answers": ["b"]}\n')
+    recorded = [{"name": "recorded", "path": str(answers)}]
+    with pytest.raises(CapabilityError, match="needs capability 'body'.* policy 'recorded' lacks"):
+        plan(policies=recorded, variants=["base"], reward=reward)
+    assert plan(reward=reward)
+    assert plan(policies=recorded, variants=["base"])
+
+
+def test_pairs_need_two_answers_to_a_prompt() -> None:
+    pairs = {"name": "bradley_terry", "n_label": 100}
+    made = plan(reward=pairs, variants=[ARGMAX])
+    spec = made.config.suites[0]
+    examples = made.catalog.suite(spec.name).load({**defaults(made), "n_proxy_label": 100}, 0)
+    space = make_space(made, spec, made.policies[0], 0, list(examples.examples))
+    with pytest.raises(ConfigError, match="n_label = 100 over 100 prompts is one answer each"):
+        plan_cells(made, space, {})
+    enough = plan(reward={**pairs, "n_label": 101}, variants=[ARGMAX])
+    space = make_space(enough, spec, enough.policies[0], 0, list(examples.examples))
+    graph, _ = plan_cells(enough, space, {})
+    assert "options" not in graph.proxy().params
+    assert "body" not in graph.proxy().inputs
+
+
+def test_the_body_is_the_policy_that_every_arm_starts_from() -> None:
+    made = plan(reward={"name": "body_head", "pooling": "last"}, variants=[ARGMAX])
+    spec = made.config.suites[0]
+    examples = list(made.catalog.suite(spec.name).load(defaults(made), 0).examples)
+    graph, cells = plan_cells(made, make_space(made, spec, made.policies[0], 0, examples), {})
+    proxy = graph.proxy()
+    assert [node.uid for node in proxy.inputs["body"]] == [graph.sft().uid]
+    assert proxy.params["options"] == {"pooling": "last"}
+    assert "rsft_bench.harness.policies.body" in proxy.code
+    (test,) = [e.draws for e in cells[0].arm.evaluations if e.split == "confirm"]
+    assert {n.uid for s in test.scores for n in s.inputs["body"]} == {graph.sft().uid}
+
+
+def defaults(made: Plan) -> dict[str, Json]:
+    """Options of the first suite of a plan."""
+    return suite_options(made.config, made.config.suites[0], made.catalog)

@@ -17,6 +17,8 @@ from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.registry import Registry
+from rsft_bench.harness.reward_kinds import REWARDS
+from rsft_bench.harness.reward_protocols import FittedReward
 from rsft_bench.harness.stages import STAGES
 from rsft_bench.tasks import SUITES
 
@@ -29,6 +31,7 @@ PLUMBING = {
         "errors",
         "registry",
         "reward_kinds",
+        "reward_protocols",
         "stages",
         "stages.base",
         "stages.data",
@@ -84,6 +87,12 @@ def test_a_rule_and_its_stage_list_what_the_rule_imports(rule: str) -> None:
     assert missing((*source_modules(RULES.get(rule)), *STAGES["select"].code)) == set()
 
 
+@pytest.mark.parametrize("reward", [r.name for r in REWARDS if isinstance(r, FittedReward)])
+def test_a_reward_and_its_stages_list_what_the_reward_imports(reward: str) -> None:
+    for stage in ("proxy", "score", "serve"):
+        assert missing((*source_modules(REWARDS.get(reward)), *STAGES[stage].code)) == set()
+
+
 def space(base: Node, rules: Registry[Any]) -> Cellspace:
     data = Node("data", {}, {})
     example = SimpleNamespace(example_id="a", prompt="b")
@@ -123,6 +132,15 @@ def test_what_answers_without_weights_joins_the_key_of_its_samples() -> None:
     graph = Graph(space(Node("base", {}, {}, code=("mine",)), RULES), cast("Any", None))
     (block,) = graph.sample(graph.base(), "confirm", range(1), {}, "test")
     assert block.code == ("mine",)
+
+
+def test_the_policy_that_a_reward_reads_joins_the_key_of_what_it_scores() -> None:
+    start = Node("base", {}, {}, code=("mine",))
+    graph = Graph(space(start, RULES), cast("Any", None))
+    samples = graph.sample(graph.base(), "confirm", range(1), {}, "test")
+    scored = graph.score(samples, Node("proxy", {}, {"body": (start,)}))
+    assert scored.inputs["body"] == (start,)
+    assert "body" not in graph.score(samples, Node("proxy", {}, {})).inputs
 
 
 def test_a_reward_joins_the_key_of_what_it_scores() -> None:
