@@ -17,8 +17,8 @@ from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.reward_protocols import FittedReward, Scorer, needs_body, ready
-from rsft_bench.harness.rewards.names import KEYS, LAWS
-from rsft_bench.harness.types import Json, Param, Reward
+from rsft_bench.harness.rewards.names import GRADES, KEYS, LAWS
+from rsft_bench.harness.types import FloatArray, Json, Param, Reward
 
 if TYPE_CHECKING:
     from rsft_bench.harness.rewards.body_head import Body
@@ -66,7 +66,15 @@ class BradleyTerry:
     name: str = "bradley_terry"
     doc: str = "logistic regression on pairs of answers to one prompt, features as proxy"
     code: tuple[str, ...] = (REWARDS_CODE,)
+    options: tuple[Param, ...] = (
+        Param("grades", "pass", "which answer is better: one that passes, or more gold", GRADES),
+    )
+    grades: str = "pass"
     least_draws: int = 2
+
+    def configured(self, options: Mapping[str, Json]) -> FittedReward:
+        """With ``grades``."""
+        return replace(self, **options)
 
     def fit(
         self,
@@ -76,11 +84,25 @@ class BradleyTerry:
         clusters: Sequence[str],
         seed: int,
     ) -> tuple[Scorer, Mapping[str, Json]]:
+        """On verdicts alone, see ``fit_graded``."""
+        gold = np.asarray(labels, dtype=np.float64)
+        return self.fit_graded(prompts, texts, labels, clusters, seed, gold)
+
+    def fit_graded(
+        self,
+        prompts: Sequence[str],
+        texts: Sequence[str],
+        labels: NDArray[np.bool_],
+        clusters: Sequence[str],
+        seed: int,
+        gold: FloatArray,
+    ) -> tuple[Scorer, Mapping[str, Json]]:
         """See ``rewards.bradley_terry.fit_bradley_terry``; the report adds what fitting cost."""
         from rsft_bench.harness.metering.formulas import proxy_fit_flops
         from rsft_bench.harness.rewards.bradley_terry import fit_bradley_terry
 
-        model, report = fit_bradley_terry(prompts, texts, labels, clusters, seed)
+        grades = gold if self.grades == "gold" else None
+        model, report = fit_bradley_terry(prompts, texts, labels, clusters, seed, grades)
         # A difference has at most the features of both answers; both orders are fitted.
         rows = 2 * (report.n_pairs or 0)
         spent = proxy_fit_flops(rows, 2 * model.n_features, report.iterations)

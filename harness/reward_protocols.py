@@ -69,6 +69,22 @@ class FittedReward(Protocol):
 
 
 @runtime_checkable
+class GradedReward(Protocol):
+    """A reward that can be fitted on graded gold beside the verdicts."""
+
+    def fit_graded(
+        self,
+        prompts: Sequence[str],
+        texts: Sequence[str],
+        labels: NDArray[np.bool_],
+        clusters: Sequence[str],
+        seed: int,
+        gold: FloatArray,
+    ) -> tuple[Scorer, Mapping[str, Json]]:
+        """As ``FittedReward.fit``, in its place; ``gold`` (n,) in [0, 1], NaN where unknown."""
+
+
+@runtime_checkable
 class ConfigurableReward(Protocol):
     """A reward with options, each declared as a ``Param``."""
 

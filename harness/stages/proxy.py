@@ -7,6 +7,7 @@ import json
 import numpy as np
 
 from rsft_bench.harness.errors import DataError
+from rsft_bench.harness.reward_protocols import GradedReward
 from rsft_bench.harness.stages import Outcome, Work, read_all
 from rsft_bench.harness.stages.base import reward
 from rsft_bench.harness.stages.data import read_examples
@@ -51,7 +52,11 @@ def run(work: Work) -> Outcome:
     texts = [row["text"] for row, _ in pairs]
     name, options = work.params["reward"], work.params.get("options", {})
     prompts, clusters = [e.prompt for e in asked], [e.cluster for e in asked]
-    fitted, report = reward(work, name, options).fit(prompts, texts, labels, clusters, seed)
+    kind, answers = reward(work, name, options), (prompts, texts, labels, clusters, seed)
+    if isinstance(kind, GradedReward):
+        fitted, report = kind.fit_graded(*answers, np.array([score["gold"] for _, score in pairs]))
+    else:
+        fitted, report = kind.fit(*answers)
     fitted.save(work.out / "proxy")
     (work.out / "reward.json").write_text(json.dumps({"name": name, "options": options}))
     known = {"n_label": n_label, "positive_share": float(labels.mean())}

@@ -176,7 +176,7 @@ def test_pairs_need_two_answers_to_a_prompt() -> None:
     enough = plan(reward={**pairs, "n_label": 101}, variants=[ARGMAX])
     space = make_space(enough, spec, enough.policies[0], 0, list(examples.examples))
     graph, _ = plan_cells(enough, space, {})
-    assert "options" not in graph.proxy().params
+    assert graph.proxy().params["options"] == {"grades": "pass"}
     assert "body" not in graph.proxy().inputs
 
 

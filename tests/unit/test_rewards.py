@@ -88,6 +88,19 @@ def test_a_shift_of_one_prompts_grades_changes_nothing() -> None:
     assert not (one.dense == other.dense).all()
 
 
+def test_graded_gold_orders_answers_that_both_pass() -> None:
+    prompts, texts, labels, groups = cases(60, 0)
+    gold = np.where(labels, 0.5, 0.0) + stream(0, "grades").integers(0, 3, len(labels)) / 8
+    kind: Any = REWARDS.get("bradley_terry")
+    graded = ready(kind, {"grades": "gold"})
+    _, finer = graded.fit_graded(prompts, texts, labels, groups, 0, gold)  # type: ignore[attr-defined]
+    _, coarse = kind.fit_graded(prompts, texts, labels, groups, 0, gold)
+    train = halves(prompts, texts, labels, groups, 0, gold).train
+    pairs = np.reshape(train.grades, (-1, 2))
+    assert finer["n_pairs"] == (pairs[:, 0] != pairs[:, 1]).sum()
+    assert coarse["n_pairs"] == np.diff(np.reshape(train.truth, (-1, 2))).sum() < finer["n_pairs"]
+
+
 def test_no_pair_is_one_clear_error() -> None:
     prompts, texts, labels, groups = cases(40, 0)
     with pytest.raises(DataError, match="found no pair: of .* prompts .* raise reward.n_label"):
