@@ -67,22 +67,28 @@ class Answered:
         )
 
 
-def interval(scores: FloatArray, test: Answered) -> tuple[float, float, float]:
-    """Within-prompt AUC and a 95 % percentile bootstrap over clusters of prompts."""
-    each: list[tuple[str, float]] = []
-    for i in range(0, len(scores), DRAWS):
-        value = auc(scores[i : i + DRAWS], test.passed[i : i + DRAWS])
-        if value is not None:
-            each.append((test.clusters[i], value))
-    groups = sorted({cluster for cluster, _ in each})
-    members = [np.array([v for c, v in each if c == group]) for group in groups]
+def by_prompt(scores: FloatArray, test: Answered) -> FloatArray:
+    """AUC among the draws of each prompt, NaN where all pass or all fail."""
+    found = [
+        auc(scores[i : i + DRAWS], test.passed[i : i + DRAWS]) for i in range(0, len(scores), DRAWS)
+    ]
+    return np.array([np.nan if value is None else value for value in found])
+
+
+def interval(values: FloatArray, clusters: list[str]) -> str:
+    """Mean over the prompts that have a value, and 95 % by a percentile bootstrap of clusters.
+
+    For this checkpoint and these labels: one seed says nothing about others.
+    """
+    kept = [(c, v) for c, v in zip(clusters, values, strict=True) if not np.isnan(v)]
+    groups = [np.array([v for c, v in kept if c == g]) for g in sorted({c for c, _ in kept})]
     rng = np.random.Generator(np.random.Philox(0))
     means = [
-        np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))]).mean()
+        np.concatenate([groups[i] for i in rng.integers(0, len(groups), len(groups))]).mean()
         for _ in range(2000)
     ]
     lo, hi = np.quantile(means, (0.025, 0.975))
-    return float(np.concatenate(members).mean()), float(lo), float(hi)
+    return f"{np.concatenate(groups).mean():.3f} [{lo:.3f}, {hi:.3f}]"
 
 
 def rows(suite: Suite, base: LanguageModel, seed: int) -> list[str]:
@@ -93,7 +99,8 @@ def rows(suite: Suite, base: LanguageModel, seed: int) -> list[str]:
     fitting = Answered(lm, suite, labelling, -(-LABELS // len(labelling)), "label", seed)
     select = [e for e in data.examples if e.split == "select"]
     test = Answered(lm, suite, select, DRAWS, "test", seed)
-    lines = []
+    groups = test.clusters[::DRAWS]
+    lines, first = [], np.zeros(0)
     with tempfile.TemporaryDirectory() as folder:
         save(lm, Path(folder))
         for name, options in REWARD_OPTIONS:
@@ -101,11 +108,13 @@ def rows(suite: Suite, base: LanguageModel, seed: int) -> list[str]:
             labels = fitting.passed
             scorer, _ = kind.fit(fitting.prompts, fitting.texts, labels, fitting.clusters, seed)
             scores = scorer.score(test.prompts, test.texts)
-            within, lo, hi = interval(scores, test)
+            within = by_prompt(scores, test)
+            first = within if name == "proxy" else first
             brier = float(((scores - test.passed) ** 2).mean())
             words = f"{name} ({options['pooling']})" if options else name
             lines.append(
-                f"| {suite.name} | {seed} | {words} | {within:.3f} [{lo:.3f}, {hi:.3f}] | "
+                f"| {suite.name} | {seed} | {words} | {interval(within, groups)} | "
+                f"{interval(within - first, groups) if name != 'proxy' else '0'} | "
                 f"{auc(scores, test.passed):.3f} | {brier:.3f} |"
             )
     return lines
@@ -118,8 +127,8 @@ def main() -> int:
     base = load(Path(str(weights)))
     seeds = [int(text) for text in sys.argv[1:]] or [0]
     sys.stdout.write(
-        "| suite | seed | reward | AUC in prompt [95 %] | AUC | Brier |\n"
-        "| --- | --- | --- | --- | --- | --- |\n"
+        "| suite | seed | reward | AUC in prompt [95 %] | − that of proxy [95 %] | AUC | Brier |\n"
+        "| --- | --- | --- | --- | --- | --- | --- |\n"
     )
     for suite in SUITES:
         for seed in seeds:
