@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rsft_bench.harness.errors import ConfigError
+from rsft_bench.harness.learning import LOSSES
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.proposals import Proposal
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Capability, Example, Json, Split
 
@@ -30,6 +32,7 @@ class Cellspace:
     ``scored``: test draws get a proxy score, because some arm of this space has a proxy.
     ``reward_body``: the reward reads the start policy. ``reward_draws``: labelled answers to each
     prompt without which it cannot be fitted.
+    ``losses``: names of ``learning.LOSSES`` that the policy's trainer has.
     """
 
     suite: str
@@ -42,11 +45,13 @@ class Cellspace:
     data: Node
     base: Node
     examples: Mapping[Split, tuple[Example, ...]]
-    k_max: Mapping[float, int]
+    k_max: Mapping[Proposal, int]
     rules: Registry[Any]
     reward_code: tuple[str, ...] = ()
     reward_body: bool = False
     reward_draws: int = 1
+    scored: bool = True
+    losses: frozenset[str] = frozenset(LOSSES)
 
     def reward_params(self, draws: int) -> dict[str, Json]:
         """Parameters of the node that fits the reward on ``draws`` answers to most prompts.
@@ -64,4 +69,7 @@ class Cellspace:
         params = {"reward": reward["name"], "n_label": reward["n_label"], "seed": self.seed}
         return params | ({"options": reward["options"]} if reward.get("options") else {})
 
-    scored: bool = True
+
+def body_of(proxy: Node) -> dict[str, tuple[Node, ...]]:
+    """The input by which a node that scores with this reward gets the policy it reads, if any."""
+    return {"body": proxy.inputs["body"]} if "body" in proxy.inputs else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rsft_bench.harness.graph import body_of
+from rsft_bench.harness.cellspace import body_of
 from rsft_bench.harness.machine import machine
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.spaces import Cell, Plan
@@ -16,16 +16,16 @@ def serve_nodes(
     cells: list[Cell],
     examples: Mapping[tuple[str, int], tuple[Example, ...]],
 ) -> dict[tuple[str, str], Node]:
-    """By (suite, policy); empty where nothing is to be timed or the policy has no weights."""
+    """By (suite, policy); empty where nothing is to be timed or a policy only replays answers."""
     count = plan.config.evaluation.serve_prompts
     seed = plan.config.seeds[0]
     nodes = {}
     for spec in plan.config.suites:
-        for policy in plan.policies:
+        for policy in plan.policies_of(spec.key):
             group = [
                 c for c in cells if (c.suite, c.policy, c.seed) == (spec.key, policy.name, seed)
             ]
-            if count and group and policy.weights:
+            if count and group and (policy.weights or policy.own):
                 asked = [e for e in examples[spec.key, seed] if e.split == "confirm"][:count]
                 nodes[spec.key, policy.name] = _node(plan, group, asked, seed)
     return nodes
@@ -56,5 +56,6 @@ def _node(plan: Plan, cells: list[Cell], asked: list[Example], seed: int) -> Nod
     inputs = {"policies": tuple(policies.values()), "proxy": tuple(proxies[:1])}
     for proxy in proxies[:1]:
         inputs |= body_of(proxy)
-    code = tuple(module for proxy in proxies[:1] for module in proxy.code)
+    made = (*policies.values(), *proxies[:1])
+    code = tuple(dict.fromkeys(module for node in made for module in node.code))
     return Node("serve", params, inputs, code=code)

@@ -5,9 +5,8 @@ All functions read frames and return plain dataclasses; None means the run has n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import comb
 from statistics import fmean
 
 import numpy as np
@@ -16,6 +15,9 @@ import pandas as pd
 from rsft_bench.harness.statistics import (
     Effect,
     auc,
+    best_of_curve,
+    brier,
+    ece,
     pass_at_k,
     pass_hat_k,
     within_prompt_auc,
@@ -54,11 +56,13 @@ class Headroom:
 
 @dataclass(frozen=True)
 class ProxyQuality:
-    """AUC and Brier of the proxy against gold_pass on ``sft`` draws of one split.
+    """AUC, Brier and ECE of the proxy against gold_pass on ``sft`` draws of one split.
 
     Mean and range over seeds. Brier = mean of (proxy - gold_pass)^2; ``accuracy`` is the share of
-    draws on the right side of .5, ``bins`` are the reliability diagram of all seeds together. Both
-    and Brier are unknown where a score lies outside [0, 1].
+    draws on the right side of .5, ``bins`` are the reliability diagram of all seeds together.
+    ``ece`` is the mean over seeds of the calibration error in ten bins of equal size,
+    ``ece_interval`` its 95 % interval over clusters. These and Brier are unknown where a score lies
+    outside [0, 1].
     """
 
     overall: float | None
@@ -70,6 +74,8 @@ class ProxyQuality:
     accuracy: float | None = None
     accuracy_range: tuple[float, float] | None = None
     bins: tuple[Bin, ...] = ()
+    ece: float | None = None
+    ece_interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,32 +122,6 @@ def draw_matrices(draws: pd.DataFrame) -> tuple[FloatArray, FloatArray, pd.DataF
     return passed, scored["proxy"].to_numpy(float).reshape(-1, n), units
 
 
-def best_of_curve(passed: FloatArray, proxy: FloatArray, sizes: range) -> FloatArray:
-    """Expected gold_pass of the best of n draws by proxy, shape (units, len(sizes)). Unbiased.
-
-    The weights are those of ``best_of_n_weights``, for all units at once: ranked once, and tied
-    draws share the weight of their ranks.
-    """
-    scores = np.where(np.isnan(proxy), -np.inf, proxy)
-    order = np.argsort(scores, axis=1)
-    ranked = np.take_along_axis(scores, order, axis=1)
-    gold = np.take_along_axis(passed, order, axis=1)
-    units, draws = ranked.shape
-    rank = np.broadcast_to(np.arange(draws), ranked.shape)
-    fresh = np.ones((units, draws), dtype=bool)
-    fresh[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
-    first = np.maximum.accumulate(np.where(fresh, rank, 0), axis=1)
-    ends = np.concatenate([fresh[:, 1:], np.ones((units, 1), dtype=bool)], axis=1)
-    last = np.minimum.accumulate(np.where(ends, rank, draws)[:, ::-1], axis=1)[:, ::-1]
-    out = np.empty((units, len(sizes)))
-    for j, n in enumerate(sizes):
-        # P(the best of n ranks below i), i = 0..N.
-        below = np.array([comb(i, n) / comb(draws, n) for i in range(draws + 1)])
-        weights = (below[last + 1] - below[first]) / (last + 1 - first)
-        out[:, j] = (weights * gold).sum(axis=1)
-    return out
-
-
 def headroom(sft_draws: pd.DataFrame) -> Headroom | None:
     """Headroom from the test draws of ``sft``; None with fewer than two draws a prompt."""
     found = draw_matrices(sft_draws)
@@ -154,7 +134,7 @@ def headroom(sft_draws: pd.DataFrame) -> Headroom | None:
         k=k,
         pass_1=float(passed.mean()),
         pass_k=_mean_pass(passed, k),
-        best_k=float(best_of_curve(passed, proxy, range(k, k + 1)).mean()),
+        best_k=float(best_of_curve(proxy, passed, [k]).mean()),
     )
 
 
@@ -174,9 +154,9 @@ def passes(draws: pd.DataFrame) -> Passes:
 
 
 def proxy_quality(sft_draws: pd.DataFrame) -> ProxyQuality:
-    """AUC overall and within prompt, Brier, accuracy, each computed per seed; bins over all."""
+    """AUC overall and within prompt, Brier, accuracy and ECE, each per seed; bins over all."""
     found: dict[str, list[float | None]] = {n: [] for n in ("auc", "within", "brier", "right")}
-    scored, passed = [], []
+    scored, passed, kept = [], [], []
     for _, frame in sft_draws[sft_draws["gold"].notna()].groupby("seed"):
         scores, labels = frame["proxy"].to_numpy(float), frame["gold_pass"].to_numpy(float)
         if not np.isfinite(scores).all():
@@ -184,19 +164,39 @@ def proxy_quality(sft_draws: pd.DataFrame) -> ProxyQuality:
         found["auc"].append(auc(scores, labels))
         found["within"].append(within_prompt_auc(scores, labels, list(frame["example_id"])))
         if ((scores >= 0) & (scores <= 1)).all():
-            found["brier"].append(float(np.mean((scores - labels) ** 2)))
+            found["brier"].append(brier(scores, labels).score)
             found["right"].append(float(np.mean((scores >= 0.5) == (labels > 0))))
             scored.append(scores)
             passed.append(labels > 0)
+            kept.append(frame)
     bins = reliability(np.concatenate(scored), np.concatenate(passed)) if scored else ()
     known = {name: [x for x in values if x is not None] for name, values in found.items()}
     mean = {name: fmean(values) if values else None for name, values in known.items()}
     ends = {name: (min(values), max(values)) if values else None for name, values in known.items()}
+    error, spread = _calibration(kept)
     return ProxyQuality(
         *(mean["auc"], ends["auc"], mean["within"], ends["within"]),
         *(mean["brier"], ends["brier"], mean["right"], ends["right"]),
         bins=bins,
+        ece=error,
+        ece_interval=spread,
     )
+
+
+def _calibration(
+    frames: Sequence[pd.DataFrame],
+) -> tuple[float | None, tuple[float, float] | None]:
+    """ECE, mean over the seeds' frames, with its interval over clusters (None under 10)."""
+    if not frames:
+        return None, None
+    draws = pd.concat(frames)
+    found = ece(
+        draws["proxy"].to_numpy(float),
+        draws["gold_pass"].to_numpy(float),
+        list(draws["cluster"]),
+        list(draws["seed"]),
+    )
+    return found.estimate, found.interval and (found.interval.lo, found.interval.hi)
 
 
 def harms(means: Means, key: Key, variant: str, draws: pd.DataFrame) -> list[Harm]:

@@ -8,9 +8,10 @@ from statistics import fmean
 from rsft_bench.harness.statistics.proportions import clopper_pearson
 from rsft_bench.harness.types import Json
 from rsft_bench.reports.analysis import Analysis
+from rsft_bench.reports.diagnostics import ProxyQuality
 from rsft_bench.reports.document import Figure, Table
 from rsft_bench.reports.figures import slug
-from rsft_bench.reports.formatting import NA, count, rate
+from rsft_bench.reports.formatting import NA, count, interval, rate
 from rsft_bench.reports.verdicts import place
 
 
@@ -129,7 +130,7 @@ def _mean(reports: list[Mapping[str, Json]], name: str) -> float | None:
 
 
 def proxy_table(found: Analysis) -> Table:
-    """AUC and Brier of the proxy on the draws of SFT, on select and on confirm."""
+    """AUC, Brier and ECE of the proxy on the draws of SFT, on select and on confirm."""
     rows = []
     for s in found.suites:
         for split, q in (("select", s.proxy_select), ("confirm", s.proxy)):
@@ -138,12 +139,15 @@ def proxy_table(found: Analysis) -> Table:
                 *((q.accuracy, q.accuracy_range), (q.brier, q.brier_range)),
             )
             words = (_spread(mean, ends) for mean, ends in pairs)
-            rows.append((place(found, s), split, *words))
+            rows.append((place(found, s), split, *words, _error(q)))
     note = (
         "From the test draws of SFT, mean over seeds with the range in brackets. Brier is the mean "
-        "squared error of the calibrated probability: 0 is perfect, .25 is a constant one half."
+        "squared error of the calibrated probability: 0 is perfect, .25 is a constant one half. "
+        "ECE is the mean distance of forecast and pass rate in ten bins of equal size, with its "
+        "95 % interval over clusters; few answers raise the estimate, and the interval allows for "
+        "that, so it may lie below."
     )
-    head = ("suite", "split", "AUC", "AUC in prompt", "accuracy", "Brier")
+    head = ("suite", "split", "AUC", "AUC in prompt", "accuracy", "Brier", "ECE")
     name = reward_name(found.manifest)
     caption = "The proxy reward" if name == "proxy" else f"The proxy reward: {name}"
     return Table(caption, head, tuple(rows), note)
@@ -161,6 +165,12 @@ def reliability_figures(found: Analysis) -> list[Figure]:
         for s in found.suites
         if s.proxy.bins
     ]
+
+
+def _error(q: ProxyQuality) -> str:
+    if q.ece is None:
+        return NA
+    return f"{rate(q.ece)} {interval(*(q.ece_interval or (None, None)))}"
 
 
 def _spread(mean: float | None, ends: tuple[float, float] | None) -> str:

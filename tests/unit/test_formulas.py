@@ -19,6 +19,7 @@ from rsft_bench.harness.metering.formulas import (
     break_even_requests,
     encode_flops,
     forward_flops,
+    forward_flops_of_totals,
     matrix_weights,
     parameters,
     proxy_fit_flops,
@@ -68,6 +69,7 @@ def test_counts_by_hand() -> None:
     rows = [3, 7, 11]
     totals = sum(rows), sum(n * n for n in rows)
     assert train_flops_of_totals(HAND, *totals) == train_flops(HAND, rows)
+    assert forward_flops_of_totals(HAND, *totals) == forward_flops(HAND, rows)
 
 
 def test_hidden_states_cost_a_pass_without_the_head() -> None:

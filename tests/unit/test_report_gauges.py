@@ -58,14 +58,16 @@ def test_proxy_on_select_stands_beside_confirm() -> None:
         *(0.8, (0.7, 0.9), 0.6, (0.5, 0.7), 0.2, (0.1, 0.3)),
         accuracy=0.75,
         accuracy_range=(0.7, 0.8),
+        ece=0.04,
+        ece_interval=(0.0, 0.06),
     )
     found = analysis(replace(suite(), proxy_select=quality))
     select, confirm = proxy_table(found).rows
     assert select[1:] == (
         *("select", "0.800 [0.700, 0.900]", "0.600 [0.500, 0.700]"),
-        *("0.750 [0.700, 0.800]", "0.200 [0.100, 0.300]"),
+        *("0.750 [0.700, 0.800]", "0.200 [0.100, 0.300]", "0.040 [0.000, 0.060]"),
     )
-    assert confirm[1:] == ("confirm", "n/a", "n/a", "n/a", "n/a")
+    assert confirm[1:] == ("confirm", "n/a", "n/a", "n/a", "n/a", "n/a")
 
 
 def manifest(name: str = "proxy", **options: Any) -> dict[str, Any]:
@@ -108,6 +110,7 @@ def draws(scores: list[float], passed: list[bool]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             **{"seed": [0] * size, "example_id": [f"e{i // 2}" for i in range(size)]},
+            "cluster": [f"c{i // 2}" for i in range(size)],
             **{"gold": [float(p) for p in passed], "gold_pass": passed, "proxy": scores},
         }
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from unit.test_proxy import cases
 
-from rsft_bench.baselines.selection import Argmax
+from rsft_bench.baselines.rules.best import Argmax
 from rsft_bench.harness.errors import ConfigError, DataError, UnknownNameError
 from rsft_bench.harness.reward_kinds import REWARDS
 from rsft_bench.harness.reward_protocols import needs_body, ready, score_draws

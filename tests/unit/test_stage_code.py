@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,10 +17,12 @@ from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.policies import POLICIES
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.reward_kinds import REWARDS
 from rsft_bench.harness.reward_protocols import FittedReward
 from rsft_bench.harness.stages import STAGES
+from rsft_bench.harness.types import HasWeights
 from rsft_bench.tasks import SUITES
 
 HARNESS = "rsft_bench.harness"
@@ -29,6 +32,7 @@ PLUMBING = {
     for name in (
         "catalog",
         "errors",
+        "policy_kinds",
         "registry",
         "reward_kinds",
         "reward_protocols",
@@ -36,6 +40,7 @@ PLUMBING = {
         "stages.base",
         "stages.data",
         "store",
+        "learning",
         "types",
         "worker",
     )
@@ -93,6 +98,12 @@ def test_a_reward_and_its_stages_list_what_the_reward_imports(reward: str) -> No
         assert missing((*source_modules(REWARDS.get(reward)), *STAGES[stage].code)) == set()
 
 
+@pytest.mark.parametrize("name", [p.name for p in POLICIES if not isinstance(p, HasWeights)])
+@pytest.mark.parametrize("stage", ["fit", "sample", "score", "serve"])
+def test_a_policy_and_a_stage_list_what_the_policy_imports(name: str, stage: str) -> None:
+    assert missing((*source_modules(POLICIES.get(name)), *STAGES[stage].code)) == set()
+
+
 def space(base: Node, rules: Registry[Any]) -> Cellspace:
     data = Node("data", {}, {})
     example = SimpleNamespace(example_id="a", prompt="b")
@@ -141,6 +152,21 @@ def test_the_policy_that_a_reward_reads_joins_the_key_of_what_it_scores() -> Non
     scored = graph.score(samples, Node("proxy", {}, {"body": (start,)}))
     assert scored.inputs["body"] == (start,)
     assert "body" not in graph.score(samples, Node("proxy", {}, {})).inputs
+
+
+def test_what_learns_without_weights_joins_the_key_of_its_fits() -> None:
+    settings: Any = SimpleNamespace(
+        training={"steps": 1, "sft_steps": 1, "batch": 1, "lr": 1.0, "checkpoints": ()}
+    )
+    base = Node("base", {}, {}, code=("mine",))
+    trainable = frozenset({"sampler", "trainable"})
+    its = replace(space(base, RULES), settings=settings, capabilities=cast("Any", trainable))
+    graph = Graph(its, cast("Any", None))
+    fitted = graph.sft()
+    assert fitted.code == ("mine",)
+    assert graph.checkpoint(fitted, 1).code == ("mine",)
+    (block,) = graph.sample(fitted, "confirm", range(1), {}, "test")
+    assert block.code == ("mine",)
 
 
 def test_a_reward_joins_the_key_of_what_it_scores() -> None:
