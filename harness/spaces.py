@@ -136,7 +136,7 @@ class Plan:
         )
 
     def serving(self, variant: Variant) -> Serving:
-        """Test draws of a variant: more for best-of-n's source and for the primary."""
+        """Test draws of a variant: more for what others reweight and for the primary."""
         evaluation = self.config.evaluation
         if variant.id in self.sources():
             draws = evaluation.best_of_draws
@@ -147,8 +147,9 @@ class Plan:
         return Serving(draws, evaluation.splits)
 
     def sources(self) -> frozenset[str]:
-        """Ids of the variants that best-of-n reweights."""
-        named = {v.params["source"] for v in self.variants if v.method == "best_of_n"}
+        """Ids of the variants whose test draws another one reweights."""
+        by = [(v, getattr(self.methods.get(v.method), "reweights", None)) for v in self.variants]
+        named = {v.params[parameter] for v, parameter in by if parameter is not None}
         trainable = any("trainable" in p.capabilities for p in self.policies)
         default = {"sft"} if trainable else {"base"}
         ids = {name for name in named if name is not None} | (default if None in named else set())

@@ -31,6 +31,7 @@ _PROXY = (
     "rsft_bench.harness.seeding",
     "rsft_bench.harness.statistics.selection",
 )
+_PICKING = ("rsft_bench.harness.serving", "rsft_bench.harness.similarity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ STAGES: Mapping[str, Stage] = {
         Stage("score", (f"{_HERE}.score", f"{_POLICIES}.shape", *_PROXY), _SKLEARN),
         Stage("proxy", (f"{_HERE}.proxy", *_PROXY), _SKLEARN),
         Stage("select", (f"{_HERE}.select", "rsft_bench.harness.seeding")),
-        Stage("serve", (f"{_HERE}.serve", *_SAMPLER, *_PROXY), _TORCH),
+        Stage("serve", (f"{_HERE}.serve", *_PICKING, *_SAMPLER, *_PROXY), _TORCH),
     )
 }
 

@@ -6,14 +6,16 @@ Runs alone after everything else. Timings are this machine's, so its fingerprint
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rsft_bench.harness.serving import Drawn, ServingRule, answer_key, rule_of
 from rsft_bench.harness.stages import Outcome, Work
 from rsft_bench.harness.stages.base import scorer, weights_folder
 from rsft_bench.harness.store import write_rows
-from rsft_bench.harness.types import Json, Sampling
+from rsft_bench.harness.types import Json, Sampling, Suite
 
 if TYPE_CHECKING:
     from rsft_bench.harness.policies.language_model import LanguageModel
@@ -24,11 +26,13 @@ WARM_UP_PROMPTS = 2
 
 
 def run(work: Work) -> Outcome:
-    """params: entries [{variant, policy, temperature, n}], prompts, sampling, seed, machine.
+    """params: entries [{variant, policy, temperature, n, method}], suite, prompts, sampling, seed.
 
-    Inputs: policies (indexed by an entry's ``policy``), proxy (none or one). A best-of-n entry
-    draws n answers at once and scores them before one is served. Answers are drawn as the test
-    draws are, so the timed answer is the one whose row carries the latency. File: rows.jsonl
+    Inputs: policies (indexed by an entry's ``policy``), proxy (none or one). An entry with n > 1
+    draws n answers at once, scores them where its method's rule reads the proxy, and serves one by
+    that rule, the first where several tie. Answers are drawn as the test draws are, so the timed
+    answer is the one whose row carries the latency. Comparing answers by code takes time but counts
+    no FLOPs. ``machine`` (params) joins the key. File: rows.jsonl
     (variant, example_id, draw and text of the answer served, latency_s, cpu_s, tokens_out, flops),
     model load excluded, warm-up prompts not recorded.
     """
@@ -40,6 +44,7 @@ def run(work: Work) -> Outcome:
     rewards = work.inputs.get("proxy", [])
     proxy = scorer(rewards[0], work.catalog) if rewards else None
     entries = work.params["entries"]
+    picking = {e["method"]: _picking(work, e["method"], proxy) for e in entries}
     prompts = [(example_id, prompt) for example_id, prompt in work.params["prompts"]]
     rows = []
     order = prompts[:WARM_UP_PROMPTS] + prompts
@@ -48,7 +53,8 @@ def run(work: Work) -> Outcome:
         for j in range(len(entries)):
             entry = entries[(i + j) % len(entries)]
             at = entry["policy"]
-            row = _serve((models[at], packed[at]), proxy, request, entry, work.params)
+            pick = picking[entry["method"]]
+            row = _serve((models[at], packed[at]), pick, request, entry, work.params)
             if i >= min(WARM_UP_PROMPTS, len(prompts)):
                 rows.append(row)
     write_rows(work.out / "rows.jsonl", rows)
@@ -57,9 +63,42 @@ def run(work: Work) -> Outcome:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Picking:
+    """How one of several answers is served; ``judge`` is None where the rule reads no proxy."""
+
+    rule: ServingRule
+    judge: Scorer | None
+    suite: Suite
+    seed: int
+
+    def served(self, request: tuple[str, str], texts: list[str]) -> int:
+        """Position of the answer served."""
+        example_id, prompt = request
+        proxy = np.full(len(texts), np.nan)
+        if self.judge is not None:
+            proxy = self.judge.score([prompt] * len(texts), texts)
+        drawn = Drawn(
+            self.seed,
+            example_id,
+            texts,
+            proxy,
+            lambda text: answer_key(self.suite, example_id, prompt, text),
+        )
+        return int(np.argmax(self.rule.weights(drawn, len(texts))))
+
+
+def _picking(work: Work, method: str | None, proxy: Scorer | None) -> _Picking | None:
+    if method is None:
+        return None
+    rule = rule_of(work.catalog, method)
+    suite = work.catalog.suite(work.params["suite"])
+    return _Picking(rule, proxy if rule.reads_proxy else None, suite, work.params["seed"])
+
+
 def _serve(
     model: tuple[LanguageModel, LlamaWeights | None],
-    proxy: Scorer | None,
+    pick: _Picking | None,
     request: tuple[str, str],
     entry: Json,
     params: Json,
@@ -69,20 +108,16 @@ def _serve(
 
     lm, packed = model
     sampling = Sampling(**{**params["sampling"], "temperature": entry["temperature"]})
-    judge = proxy if entry["n"] > 1 else None
     wall, cpu = time.perf_counter(), time.process_time()
     rows = sample(lm, [request], range(entry["n"]), sampling, params["seed"], "test", packed=packed)
-    served = rows[0]
-    if judge is not None:
-        scores = judge.score([request[1]] * len(rows), [row.text for row in rows])
-        served = rows[int(np.argmax(scores))]
+    served = rows[0] if pick is None else rows[pick.served(request, [row.text for row in rows])]
     latency, busy = time.perf_counter() - wall, time.process_time() - cpu
     tokens = [row.tokens_out for row in rows]
     flops = sample_flops(
         lm.model.config.to_dict(), rows[0].tokens_in, tokens, shared_by=len(tokens)
     )
-    if judge is not None:
-        flops += judge.flops(len(rows))
+    if pick is not None and pick.judge is not None:
+        flops += pick.judge.flops(len(rows))
     return {
         "variant": entry["variant"],
         "example_id": request[0],

@@ -36,6 +36,11 @@ from rsft_bench.harness.statistics.selection import (
     leave_one_seed_out_winner,
     within_prompt_auc,
 )
+from rsft_bench.harness.statistics.serving import (
+    majority_vote_weights,
+    mbr_weights,
+    weighted_vote_weights,
+)
 from rsft_bench.harness.statistics.two_way import (
     Variance,
     cluster_weights,
@@ -63,6 +68,8 @@ __all__ = [
     "jeffreys",
     "leave_one_seed_out_winner",
     "lower_bound",
+    "majority_vote_weights",
+    "mbr_weights",
     "minimum_detectable",
     "one_way",
     "p_not_worse",
@@ -74,6 +81,7 @@ __all__ = [
     "two_sample_effect",
     "two_way",
     "two_way_effect",
+    "weighted_vote_weights",
     "wilson",
     "within_prompt_auc",
     "zero_count_upper",

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from rsft_bench.baselines import RULES
+from rsft_bench.baselines import METHODS, RULES
 from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.graph import Graph
@@ -82,6 +82,14 @@ def test_a_suite_and_its_stage_list_what_the_suite_imports(suite: str) -> None:
 @pytest.mark.parametrize("rule", RULES.names())
 def test_a_rule_and_its_stage_list_what_the_rule_imports(rule: str) -> None:
     assert missing((*source_modules(RULES.get(rule)), *STAGES["select"].code)) == set()
+
+
+PICKING = {m.name: m.rule for m in METHODS if hasattr(m, "rule")}
+
+
+@pytest.mark.parametrize("method", PICKING)
+def test_a_serving_rule_and_its_stage_list_what_the_rule_imports(method: str) -> None:
+    assert missing((*source_modules(PICKING[method]), *STAGES["serve"].code)) == set()
 
 
 def space(base: Node, rules: Registry[Any]) -> Cellspace:
