@@ -28,6 +28,9 @@ from rsft_bench.harness.statistics import (
 )
 from rsft_bench.reports.analysis import analyse
 from rsft_bench.reports.build import build
+from rsft_bench.reports.cases import cases
+from rsft_bench.reports.document import Case
+from rsft_bench.reports.figures import draw
 from rsft_bench.reports.markdown import markdown
 
 TOY = Catalog({**DEFAULT_PATHS, "suite": "toy_suite:SUITES"})
@@ -174,6 +177,26 @@ def test_the_written_report_names_every_rule(done: Done) -> None:
     words = markdown(build(done.folder, analyse(done.folder)))
     for label in ("majority vote of 3", "proxy-weighted vote of 3", "closest to the rest of 3"):
         assert label in words
+
+
+def test_pictures_and_examples_show_what_is_served(done: Done) -> None:
+    found = analyse(done.folder)
+    pictures = {name: svg.decode() for name, svg in draw(found).items()}
+    quality = next(svg for name, svg in pictures.items() if name.endswith("-quality"))
+    curve = next(svg for name, svg in pictures.items() if name.endswith("-best_of_n"))
+    assert "majority vote of 3 at serving" in quality
+    assert "majority vote" not in curve
+    section = cases(found, done.rows, done.folder.examples())
+    shown = [block for block in section.blocks if isinstance(block, Case)]
+    label = found.label("majority_vote[n=4]")
+    for case in shown:
+        (answer,) = (a for a in case.answers if a.method == label)
+        name = case.title.split(" · ")[-2]
+        mine = done.rows[done.rows["variant"] == "majority_vote[n=4]"]
+        mine = mine[(mine["example_id"] == name) & (mine["seed"] == 0)].sort_values("draw")
+        best = mine.loc[mine["weight"].idxmax()]
+        assert answer.text == (best["text"] or "(empty answer)")
+    assert shown
 
 
 def test_votes_need_neither_a_proxy_nor_gold_labels(tmp_path: Path) -> None:
