@@ -11,7 +11,6 @@ from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.types import Json, Param
 
 KEEP = (0.25, 0.5, 0.75)
-RULE_CODE = ("rsft_bench.baselines.selection",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,7 @@ class SftFiltered(Plain):
         """Score D's answers, keep the share, fit."""
         keep = params["keep"]
         scored = graph.score_logs()
-        kept = graph.select(
-            scored, "threshold", {"target_rate": float(keep)}, k=None, code=RULE_CODE
-        )
+        kept = graph.select(scored, "threshold", {"target_rate": float(keep)}, k=None)
         fitted = graph.fit(graph.sft(), [("D", kept, 1.0, "train-D")])
         logs = tuple(Charge("score", node) for node in scored.scores)
         return trained(

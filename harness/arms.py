@@ -13,11 +13,13 @@ from rsft_bench.harness.types import TEST_SPLITS, Split
 class Scored:
     """Completions in append-only ranges of draws; each range's blocks have one score node.
 
-    Concatenated over ranges, rows of ``samples`` and of ``scores`` are aligned.
+    Concatenated over ranges, rows of ``samples`` and of ``scores`` are aligned. ``proposal`` names
+    what a pool was drawn from; empty for test draws.
     """
 
     ranges: tuple[tuple[int, tuple[Node, ...], Node], ...]
     draws: int
+    proposal: str = ""
 
     @property
     def samples(self) -> tuple[Node, ...]:
@@ -32,7 +34,7 @@ class Scored:
     def first(self, k: int | None) -> Scored:
         """Only the ranges that hold some of the first ``k`` draws; None keeps all."""
         kept = tuple(r for r in self.ranges if k is None or r[0] < k)
-        return Scored(kept, self.draws if k is None else min(k, self.draws))
+        return Scored(kept, self.draws if k is None else min(k, self.draws), self.proposal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ DEFAULT_PATHS: Mapping[str, str] = {
     "suite": "rsft_bench.tasks:SUITES",
     "method": "rsft_bench.baselines:METHODS",
     "rule": "rsft_bench.baselines:RULES",
+    "target": "rsft_bench.baselines:TARGETS",
     "policy": "rsft_bench.harness.policies:POLICIES",
     "reward": "rsft_bench.harness.reward_kinds:REWARDS",
     "metric": "rsft_bench.harness.metrics:METRICS",
@@ -34,7 +35,7 @@ def _load(path: str) -> Registry[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Dotted paths of the registries by kind: suite, method, rule, policy, reward, metric."""
+    """Dotted paths of the registries by kind, the names of ``DEFAULT_PATHS``."""
 
     paths: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_PATHS))
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rsft_bench.harness.learning import LOSSES
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.proposals import Proposal
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Capability, Example, Json, Split
 
@@ -27,6 +29,7 @@ class Cellspace:
     """One suite, policy and seed: what all its arms share. ``label`` names the suite in files.
 
     ``scored``: test draws get a proxy score, because some arm of this space has a proxy.
+    ``losses``: names of ``learning.LOSSES`` that the policy's trainer has.
     """
 
     suite: str
@@ -39,7 +42,8 @@ class Cellspace:
     data: Node
     base: Node
     examples: Mapping[Split, tuple[Example, ...]]
-    k_max: Mapping[float, int]
+    k_max: Mapping[Proposal, int]
     rules: Registry[Any]
     reward_code: tuple[str, ...] = ()
     scored: bool = True
+    losses: frozenset[str] = frozenset(LOSSES)

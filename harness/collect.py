@@ -70,25 +70,31 @@ def joined(run: Run, scored: Scored) -> Iterator[tuple[Row, Row]]:
 def pool_frame(run: Run) -> pd.DataFrame:
     """The largest pool of every proposal, once a suite, policy and seed.
 
-    ``logprob_ref`` is under the start of every trained arm, which is the proposal of round 0.
+    ``logprob_ref`` is under the start of every trained arm; NaN where another policy drew, under
+    which alone ``logprob`` is known.
     """
-    pools: dict[tuple[str, str, int, str], Scored] = {}
+    pools: dict[tuple[str, str, int, str], tuple[Scored, str]] = {}
     for cell in run.cells:
-        pool = cell.arm.pool
+        pool, fitted = cell.arm.pool, cell.arm.fitted
         if pool is not None:
-            heat = pool.samples[0].params["sampling"]["temperature"]
-            at = (cell.suite, cell.policy, cell.seed, f"sft[temperature={heat:.12g}]")
-            if at not in pools or pools[at].draws < pool.draws:
-                pools[at] = pool
+            start = "" if fitted is None else fitted.inputs["init"][0].uid
+            at = (cell.suite, cell.policy, cell.seed, pool.proposal)
+            if at not in pools or pools[at][0].draws < pool.draws:
+                pools[at] = (pool, start)
     rows = []
-    for (suite, policy, seed, proposal), pool in pools.items():
-        for sample, score in joined(run, pool):
+    for (suite, policy, seed, proposal), (pool, start) in pools.items():
+        drawn = (
+            node.inputs["policy"][0].uid
+            for node in pool.samples
+            for _ in artifact_rows(run.artifacts[node.uid].folder)
+        )
+        for (sample, score), drawer in zip(joined(run, pool), drawn, strict=True):
             rows.append(
                 {"suite": suite, "policy": policy, "seed": seed, "proposal": proposal, "round": 0}
                 | _completion(sample, score)
                 | {
                     "text_id": int(score["text_id"], 16) >> 1,
-                    "logprob_ref": sample["logprob"],
+                    "logprob_ref": sample["logprob"] if drawer == start else math.nan,
                 }
             )
     return _frame(rows, "pool")

@@ -50,6 +50,9 @@ class SuiteSpec(NamedSpec):
     variants: tuple[str, ...] | None = Field(
         None, min_length=1, description="the only variants run here; default all"
     )
+    policies: tuple[str, ...] | None = Field(
+        None, min_length=1, description="the only policies run here, by name; default all"
+    )
 
     @property
     def key(self) -> str:
@@ -190,13 +193,16 @@ class RunConfig(_Model):
         return specs
 
     def resolved(self) -> dict[str, Json]:
-        """Plain JSON-able mapping with every key; infinities as 'inf' and '-inf'.
+        """Plain JSON-able mapping; infinities as 'inf' and '-inf'.
 
         ``RunConfig.model_validate(config.resolved())`` gives an equal config. ``name`` is left
-        out: a label does not change the rows.
+        out: a label does not change the rows; so are ``policies`` of a suite that takes them all.
         """
         plain: dict[str, Json] = _plain(self.model_dump(mode="python"))
         del plain["name"]
+        for suite in plain["suites"]:
+            if suite["policies"] is None:
+                del suite["policies"]
         return plain
 
     def config_hash(self) -> str:

@@ -8,6 +8,7 @@ the first cell in id order that uses it, trials included, so they sum to the man
 from __future__ import annotations
 
 import functools
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from rsft_bench.harness.nodes import Node, closure
 from rsft_bench.harness.policies.shape import model_shape
 from rsft_bench.harness.runfolder import STAGES as CATEGORIES
 from rsft_bench.harness.spaces import Cell
-from rsft_bench.harness.stages.base import weights_folder
+from rsft_bench.harness.stages.base import has_weights, weights_folder
+from rsft_bench.harness.stages.sample import FLOPS
 from rsft_bench.harness.store import Artifact, read_rows
 from rsft_bench.harness.types import Cost, Json
 
@@ -143,17 +145,17 @@ def category_of(node: Node) -> str:
     """Category of an artifact that the cell needs but does not charge (its start, its proxy)."""
     if node.stage == "sample":
         return "evaluate" if node.params["purpose"] == "test" else "sample"
-    return {"fit": "train", "score": "score", "proxy": "score", "select": "score"}.get(
-        node.stage, OVERHEAD
-    )
+    if node.stage in ("score", "proxy", "select", "target"):
+        return "score"
+    return "train" if node.stage == "fit" else OVERHEAD
 
 
 def cost_of(charge: Charge, artifacts: Mapping[str, Artifact]) -> Cost:
     """What the draws that a charge keeps would cost alone.
 
     Tokens are those of the kept draws. FLOPs of a sample read each prompt once for the draws kept,
-    not for the whole block; a score's are the same for every answer. Seconds cannot be taken apart
-    and are shared by draws.
+    not for the whole block; a score's are the same for every answer. FLOPs that cannot be taken
+    apart either, and seconds, are shared by draws.
     """
     node, share = charge.node, share_of(charge)
     cost = artifacts[node.uid].cost
@@ -166,20 +168,30 @@ def cost_of(charge: Charge, artifacts: Mapping[str, Artifact]) -> Cost:
         for row in artifact_rows(artifacts[block.uid].folder)
         if row["draw"] < charge.draws
     ]
-    shape = _shape(node, artifacts) if node.stage == "sample" else None
-    flops = cost.flops * share
-    if shape is not None:
-        together = charge.draws - node.params["draws"][0]
-        tokens_in = [row["tokens_in"] for row in kept]
-        tokens_out = [row["tokens_out"] for row in kept]
-        flops = sample_flops(shape, tokens_in, tokens_out, shared_by=together)
+    flops = _drawn_flops(node, charge.draws, kept, artifacts) if node.stage == "sample" else None
+    flops = cost.flops * share if flops is None else flops
     tokens = sum(row["tokens_out"] for row in kept)
     return Cost(tokens, flops, cost.wall_s * share, cost.cpu_s * share)
 
 
-def _shape(block: Node, artifacts: Mapping[str, Artifact]) -> dict[str, Json] | None:
-    """Shape of the model that drew a block; None where its policy has no weights."""
-    return model_shape(weights_folder(artifacts[block.inputs["policy"][0].uid].folder))
+def _drawn_flops(
+    block: Node, draws: int, kept: list[dict[str, Json]], artifacts: Mapping[str, Artifact]
+) -> float | None:
+    """FLOPs of the rows of a block whose draws are below ``draws``; None where nobody says."""
+    folder = artifacts[block.uid].folder
+    stated = folder / FLOPS
+    if stated.exists():
+        parts = json.loads(stated.read_text())
+        own = zip(artifact_rows(folder), parts["answers"], strict=True)
+        return float(sum(parts["prompts"]) + sum(f for row, f in own if row["draw"] < draws))
+    artifact = artifacts[block.inputs["policy"][0].uid].folder
+    if not has_weights(artifact):
+        return None
+    shape = model_shape(weights_folder(artifact))
+    tokens_in = [row["tokens_in"] for row in kept]
+    tokens_out = [row["tokens_out"] for row in kept]
+    together = draws - block.params["draws"][0]
+    return None if shape is None else sample_flops(shape, tokens_in, tokens_out, together)
 
 
 def totals(run: Run) -> dict[str, dict[str, float]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from rsft_bench.harness.catalog import Catalog
 from rsft_bench.harness.config import RunConfig
 from rsft_bench.harness.inputs import suite_options
+from rsft_bench.harness.learning import LIKELIHOOD
 from rsft_bench.harness.metering.formulas import sample_flops, train_flops
 from rsft_bench.harness.nodes import Node, closure
 from rsft_bench.harness.settling import arm_nodes
@@ -26,6 +27,10 @@ CHARACTERS_PER_TOKEN = 3.6
 #: sampled in 443 and 87.8 T trained in 1,048 processor seconds, less a quarter for other machines.
 SAMPLE_FLOPS_PER_S = 25e9
 TRAIN_FLOPS_PER_S = 63e9
+#: Forward and backward passes of a row where its loss takes more than one: a pair has two answers,
+#: and a reference that is read with every step adds a forward pass, a third. What a reference reads
+#: once before training is left out.
+PASSES = {"anchored": 4 / 3, "preference": 2.0}
 #: Assumed for the minimum detectable effect: SD over seeds of a paired difference, SD of one
 #: example's paired difference and the share of it that its cluster carries.
 SEED_SD = 0.025
@@ -35,7 +40,10 @@ CLUSTER_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A run's size. Times in seconds, ``mde`` in units of gold_pass on ``confirm``, by suite."""
+    """A run's size. Times in seconds, ``mde`` in units of gold_pass on ``confirm``, by suite.
+
+    ``uncounted`` names policies whose shape is not known; FLOPs and time leave their work out.
+    """
 
     cells: int
     variants: tuple[str, ...]
@@ -46,6 +54,16 @@ class Estimate:
     flops: float
     wall_s: float
     mde: Mapping[str, float]
+    uncounted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """What one node's cost depends on: the model's shape, None where unknown, and token counts."""
+
+    shape: Mapping[str, Json] | None
+    prompt: float
+    answer: float
 
 
 def plan(config: RunConfig, catalog: Catalog, workers: int) -> Estimate:
@@ -53,15 +71,16 @@ def plan(config: RunConfig, catalog: Catalog, workers: int) -> Estimate:
     made = make_plan(config, catalog)
     cells: list[Cell] = []
     nodes: dict[str, Node] = {}
+    sizes: dict[str, _Size] = {}
     mde = {}
-    lengths: dict[str, float] = {}
     for spec in config.suites:
         suite = catalog.suite(spec.name)
         options = suite_options(config, spec, catalog)
         examples = list(suite.load(options, config.seeds[0]).examples)
         mde[spec.key] = detectable(examples, len(config.seeds))
-        lengths[spec.key] = answer_tokens(examples)
-        for policy in made.policies:
+        prompt, answer = prompt_tokens(examples), answer_tokens(examples)
+        for policy in made.policies_of(spec.key):
+            size = _Size(policy.shape(), prompt, answer)
             for seed in config.seeds:
                 space = make_space(made, spec, policy, seed, examples)
                 graph, _ = plan_cells(made, space, {})
@@ -73,25 +92,25 @@ def plan(config: RunConfig, catalog: Catalog, workers: int) -> Estimate:
                 # Which trial wins is not known yet; all cost the same.
                 _, planned = plan_cells(made, space, first)
                 cells += planned
-                targets = [n for cell in planned for n in arm_nodes(cell.arm)]
-                nodes |= closure(targets)
-    shape = made.policies[0].shape()
-    answer = sum(lengths.values()) / len(lengths)
-    return _sum(cells, nodes, shape, answer, mde, workers)
+                found = closure([n for cell in planned for n in arm_nodes(cell.arm)])
+                nodes |= found
+                sizes |= dict.fromkeys(found, size)
+    unknown = tuple(p.name for p in made.policies if p.shape() is None)
+    return _sum(cells, nodes, sizes, mde, workers, unknown)
 
 
 def _sum(
     cells: list[Cell],
     nodes: Mapping[str, Node],
-    shape: Mapping[str, Json] | None,
-    answer: float,
+    sizes: Mapping[str, _Size],
     mde: Mapping[str, float],
     workers: int,
+    uncounted: tuple[str, ...],
 ) -> Estimate:
     completions, sampled, trained, sample_cost, train_cost = 0, 0.0, 0.0, 0.0, 0.0
-    prompt = _prompt_tokens(nodes)
     spent: dict[str, float] = {}
     for uid, node in nodes.items():
+        shape, prompt, answer = sizes[uid].shape, sizes[uid].prompt, sizes[uid].answer
         if node.stage == "sample":
             start, stop = node.params["draws"]
             rows = len(node.params["prompts"]) * (stop - start)
@@ -117,6 +136,7 @@ def _sum(
         flops=sample_cost + train_cost,
         wall_s=wall,
         mde=mde,
+        uncounted=uncounted,
     )
 
 
@@ -127,16 +147,13 @@ def _trained_rows(node: Node, spent: Mapping[str, float], one: float) -> float:
         pairs = zip(node.inputs["matched"], node.params["shares"], strict=True)
         whole = sum(spent.get(n.uid, 0.0) * share for n, share in pairs)
         return whole / one if one else 0.0
-    return float(budget["steps"] * budget["batch"] * len(node.params["sets"]))
+    passes = sum(PASSES.get(spec.get("loss", LIKELIHOOD), 1.0) for spec in node.params["sets"])
+    return float(budget["steps"] * budget["batch"]) * passes
 
 
-def _prompt_tokens(nodes: Mapping[str, Node]) -> float:
-    lengths = [
-        len(prompt)
-        for node in nodes.values()
-        if node.stage == "sample"
-        for _, prompt in node.params["prompts"]
-    ]
+def prompt_tokens(examples: list[Example]) -> float:
+    """Mean tokens of a prompt, estimated from characters."""
+    lengths = [len(e.prompt) for e in examples]
     return sum(lengths) / max(len(lengths), 1) / CHARACTERS_PER_TOKEN
 
 

@@ -14,9 +14,11 @@ from rsft_bench.harness.arms import Arm, Charge, Evaluation, Scored, share_of
 from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.errors import ConfigError
+from rsft_bench.harness.fitting import set_specs, unusual
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.proposals import Proposal
 from rsft_bench.harness.store import canonical
-from rsft_bench.harness.types import Budget, Json, Split
+from rsft_bench.harness.types import Json, Split
 
 BLOCK_PROMPTS = 32
 BLOCK_DRAWS = 8
@@ -81,9 +83,11 @@ class Graph:
         normalise: str = "prompt",
         start: bool = False,
         flops_of: Sequence[Charge] = (),
+        losses: Mapping[str, Mapping[str, Json]] | None = None,
     ) -> Node:
         """Train from ``init`` on (name, rows, coefficient, stream) sets; those of weight 0 go.
 
+        ``losses`` says by set name what is not trained by likelihood, see ``fitting.set_specs``.
         ``start`` marks the common start, which no learning rate factor and no checkpoint touches.
         ``flops_of``: as many steps as cost what these charges cost, instead of ``steps``.
         """
@@ -95,11 +99,11 @@ class Graph:
             "steps": settings["steps"] if steps is None else steps,
             "batch": settings["batch"] if batch is None else batch,
             "lr": settings["lr"] * (1.0 if start else self.rate),
-            **_unusual(settings),
+            **unusual(settings),
         }
         weight = 0.01 * budget["steps"] * budget["batch"] * len(kept)
         params: dict[str, Json] = {
-            "sets": [{"name": n, "coefficient": c, "stream": s} for n, _, c, s in kept],
+            "sets": set_specs(self.space, kept, losses or {}),
             "budget": budget,
             "normalise": normalise,
             "seed": self.space.seed,
@@ -113,11 +117,11 @@ class Graph:
         elif not start and settings["checkpoints"]:
             wanted = {max(1, round(share * budget["steps"])) for share in settings["checkpoints"]}
             params["checkpoints"] = sorted(wanted - {budget["steps"]})
-        return Node("fit", params, inputs, weight=weight)
+        return Node("fit", params, inputs, code=init.code, weight=weight)
 
     def checkpoint(self, fitted: Node, step: int) -> Node:
         """The weights after ``step`` steps of a fit that keeps them."""
-        return Node("checkpoint", {"step": step}, {"fit": (fitted,)})
+        return Node("checkpoint", {"step": step}, {"fit": (fitted,)}, code=fitted.code)
 
     # -- completions ------------------------------------------------------------------------
 
@@ -163,7 +167,7 @@ class Graph:
 
     def draw(
         self,
-        policy: Node,
+        policies: Node | Sequence[Node],
         split: Split,
         draws: int,
         sampling: Mapping[str, Json],
@@ -171,20 +175,21 @@ class Graph:
         *,
         proxy: Node | None,
     ) -> Scored:
-        """Scored completions in append-only ranges of 8 draws."""
+        """Scored completions in append-only ranges of 8 draws; several policies take turns."""
+        turns = (policies,) if isinstance(policies, Node) else tuple(policies)
         ranges = []
-        for start in range(0, draws, BLOCK_DRAWS):
+        for i, start in enumerate(range(0, draws, BLOCK_DRAWS)):
             span = range(start, min(start + BLOCK_DRAWS, draws))
-            blocks = self.sample(policy, split, span, sampling, purpose)
+            blocks = self.sample(turns[i % len(turns)], split, span, sampling, purpose)
             ranges.append((start, blocks, self.score(blocks, proxy)))
         return Scored(tuple(ranges), draws)
 
-    def sampling(self, temperature: float) -> dict[str, Json]:
-        """Sampling parameters at a temperature, the rest as the pool's."""
+    def sampling(self, temperature: float, top_p: float | None = None) -> dict[str, Json]:
+        """Sampling parameters at a temperature and top-p (the pool's unless given)."""
         pool = self.space.settings.pool
         return {
             "temperature": float(temperature),
-            "top_p": pool["top_p"],
+            "top_p": pool["top_p"] if top_p is None else float(top_p),
             "max_new_tokens": pool["max_new_tokens"],
         }
 
@@ -208,13 +213,17 @@ class Graph:
         inputs = {"data": (self.space.data,), "samples": scored.samples, "scores": scored.scores}
         return Node("proxy", params, inputs, code=self.space.reward_code)
 
-    def pool(self, k: int, temperature: float) -> Scored:
-        """The start policy's scored pool, drawn once for the largest k of the config."""
-        k_max = max(k, self.space.k_max.get(temperature, k))
+    def pool(self, k: int, proposal: Proposal) -> Scored:
+        """The scored pool of a proposal, drawn once for the largest k of the config."""
+        k_max = max(k, self.space.k_max.get(proposal, k))
         whole = -(-k_max // BLOCK_DRAWS) * BLOCK_DRAWS
-        return self.draw(
-            self.start(), "train", whole, self.sampling(temperature), "pool", proxy=self.proxy()
-        )
+        policies = [
+            self.start() if source is None else self.arm(source).policy
+            for source in proposal.sources
+        ]
+        sampling = self.sampling(proposal.temperature, proposal.top_p)
+        pool = self.draw(policies, "train", whole, sampling, "pool", proxy=self.proxy())
+        return dataclasses.replace(pool, proposal=proposal.name)
 
     def select(
         self,
@@ -249,7 +258,8 @@ class Graph:
         """D's own answers scored by the proxy, as a ragged pool, counted in the start's tokens."""
         rows, plain = self.train_set(), self.score((self.train_set(),), self.proxy())
         inputs = {**plain.inputs, "tokenizer": (self.start(),)}
-        scored = Node("score", plain.params, inputs, code=plain.code)
+        code = tuple(dict.fromkeys((*plain.code, *self.start().code)))
+        scored = Node("score", plain.params, inputs, code=code)
         return Scored(((0, (rows,), scored),), 0)
 
     # -- evaluation -------------------------------------------------------------------------
@@ -278,14 +288,3 @@ class Graph:
         if variant not in self._arms:
             self._arms[variant] = self._plan_arm(self.at_rate(1.0), variant)
         return self._arms[variant]
-
-
-def _unusual(training: Mapping[str, Json]) -> dict[str, Json]:
-    """Settings by their names in ``Budget`` that are not its defaults: usual keys stay short."""
-    optional = {f.name: f.default for f in dataclasses.fields(Budget)}
-    optional = {name: usual for name, usual in optional.items() if name in training}
-    return {
-        name: training[name]
-        for name, usual in optional.items()
-        if usual is not dataclasses.MISSING and training[name] != usual
-    }

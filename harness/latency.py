@@ -17,16 +17,16 @@ def serve_nodes(
     cells: list[Cell],
     examples: Mapping[tuple[str, int], tuple[Example, ...]],
 ) -> dict[tuple[str, str], Node]:
-    """By (suite, policy); empty where nothing is to be timed or the policy has no weights."""
+    """By (suite, policy); empty where nothing is to be timed or a policy only replays answers."""
     count = plan.config.evaluation.serve_prompts
     seed = plan.config.seeds[0]
     nodes = {}
     for spec in plan.config.suites:
-        for policy in plan.policies:
+        for policy in plan.policies_of(spec.key):
             group = [
                 c for c in cells if (c.suite, c.policy, c.seed) == (spec.key, policy.name, seed)
             ]
-            if count and group and policy.weights:
+            if count and group and (policy.weights or policy.own):
                 asked = [e for e in examples[spec.key, seed] if e.split == "confirm"][:count]
                 nodes[spec.key, policy.name] = _node(plan, group, asked, seed)
     return nodes
@@ -66,5 +66,6 @@ def _node(plan: Plan, cells: list[Cell], asked: list[Example], seed: int) -> Nod
         "machine": machine()["fingerprint"],
     }
     inputs = {"policies": tuple(policies.values()), "proxy": tuple(proxies[:1])}
-    code += [module for proxy in proxies[:1] for module in proxy.code]
+    made = (*policies.values(), *proxies[:1])
+    code += [module for node in made for module in node.code]
     return Node("serve", params, inputs, code=tuple(dict.fromkeys(code)))

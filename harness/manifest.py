@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from rsft_bench.harness.config import SuiteSpec
 from rsft_bench.harness.machine import machine
 from rsft_bench.harness.nodes import versions
+from rsft_bench.harness.run_policies import Policy
 from rsft_bench.harness.runfolder import SCHEMA_VERSION, WINNER, WINNER_CONTROL, write_json
-from rsft_bench.harness.spaces import Plan, Policy
+from rsft_bench.harness.spaces import Plan
 from rsft_bench.harness.stages.data import read_report
 from rsft_bench.harness.store import plain
 from rsft_bench.harness.types import Json
@@ -33,21 +34,25 @@ DIGESTED = ("examples.parquet", "pool.parquet", "selected.parquet", "rows.parque
 class Facts:
     """What is known before the run: its label, workers and start time (UTC, ISO 8601).
 
+    ``threads`` are those of each worker; another number gives other last bits, so keys hold it.
     ``preset`` is what its config began with, if anything. ``salt`` joins the keys of a fresh run.
     """
 
     name: str
     workers: int
+    threads: int
     started_at: str
     started: float
     preset: str | None = None
     salt: str = ""
 
     @classmethod
-    def now(cls, name: str, workers: int, preset: str | None = None, salt: str = "") -> Facts:
+    def now(
+        cls, name: str, workers: int, threads: int, preset: str | None = None, salt: str = ""
+    ) -> Facts:
         """Facts of a run that starts now."""
         clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return cls(name, workers, clock, time.time(), preset, salt)
+        return cls(name, workers, threads, clock, time.time(), preset, salt)
 
 
 def file_digest(path: Path) -> str:
@@ -113,6 +118,7 @@ def describe_run(plan: Plan, facts: Facts, status: str) -> dict[str, Json]:
         "dirty": dirty,
         "machine": machine(),
         "workers": facts.workers,
+        "threads": facts.threads,
         "started_at": facts.started_at,
     }
 
@@ -177,7 +183,7 @@ def _confirmatory(plan: Plan) -> list[dict[str, Json]]:
         }
         for spec in plan.config.suites
         if spec.variants is None
-        for policy in plan.policies
+        for policy in plan.policies_of(spec.key)
         for a, b in pairs
     ]
 
@@ -192,6 +198,7 @@ def _suite(plan: Plan, spec: SuiteSpec) -> dict[str, Json]:
         "attribution": suite.attribution,
         "options": dict(spec.given),
         "files": plan.files[spec.key],
+        "policies": [policy.name for policy in plan.policies_of(spec.key)],
     }
 
 

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from rsft_bench.harness.catalog import Catalog
-from rsft_bench.harness.config import GATE_PRIMARY, NamedSpec, RunConfig
-from rsft_bench.harness.errors import CapabilityError, ConfigError, UnknownNameError
+from rsft_bench.harness.config import GateConfig, NamedSpec, RunConfig, SuiteSpec
+from rsft_bench.harness.errors import (
+    CapabilityError,
+    ConfigError,
+    UnknownNameError,
+    UserError,
+)
 from rsft_bench.harness.method import Method
+from rsft_bench.harness.policy_kinds import OwnTrainer
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.reward_kinds import FittedReward
 from rsft_bench.harness.types import (
     Capability,
+    Example,
     HasWeights,
     Json,
     Metric,
     Param,
     Policy,
 )
-from rsft_bench.harness.variants import Variant, parse_variant
+from rsft_bench.harness.variants import Variant, gate_ids, parse_variant
 
 #: Parameters of methods that may hold the id of another variant.
-REFERENCES = ("source", "match")
+REFERENCES = ("source", "mix", "match")
 
 
-def check_config(config: RunConfig, methods: Registry[Method], catalog: Catalog) -> None:
-    """Everything but capabilities.
+def check_config(
+    config: RunConfig,
+    variants: tuple[Variant, ...],
+    methods: Registry[Method],
+    catalog: Catalog,
+) -> None:
+    """Everything but capabilities; ``variants`` are those of the run.
 
     Raises:
         UserError: an unknown suite, option, reward or gate entry, each with its near name.
@@ -44,13 +56,28 @@ def check_config(config: RunConfig, methods: Registry[Method], catalog: Catalog)
             f"reward {config.reward.name!r} cannot accept answers; use reward.name: proxy, or set "
             "oracle: true on a variant to accept by gold"
         )
-    _check_gate(config, methods, catalog)
+    _check_gate_variants(config, variants, methods)
+    _check_gate_metrics(config, catalog)
 
 
-def _check_gate(config: RunConfig, methods: Registry[Method], catalog: Catalog) -> None:
-    for text in config.gate.variants:
-        if text != GATE_PRIMARY:
-            parse_variant(text, methods)
+def _check_gate_variants(
+    config: RunConfig, variants: tuple[Variant, ...], methods: Registry[Method]
+) -> None:
+    # A config that says nothing of the gate may run any variants; it cannot save a baseline then.
+    if config.gate.variants == GateConfig().variants:
+        return
+    present = [v.id for v in variants]
+    for blocking in gate_ids(config, methods):
+        if blocking not in present:
+            near = difflib.get_close_matches(blocking, present, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(
+                f"gate.variants: {blocking!r} is not among the run's variants.{hint} "
+                f"They are: {', '.join(sorted(present))}; add it, or name one of these"
+            )
+
+
+def _check_gate_metrics(config: RunConfig, catalog: Catalog) -> None:
     stated = [getattr(catalog.suite(spec.name), "metrics", None) for spec in config.suites]
     registry: Registry[Metric] = catalog.registry("metric")
     names = {m.name for m in registry if m.bounded}
@@ -82,13 +109,54 @@ def known_options(spec: NamedSpec, kind: str, params: Iterable[Param]) -> dict[s
 
 
 def check_kind(kind: Policy) -> None:
-    """Raise CapabilityError for a policy that claims what only weights can do and has none."""
+    """Raise CapabilityError for a policy that claims to be trainable and cannot be.
+
+    Weights are trained by the engine; a policy without them must keep and restore its own fits.
+    Likelihoods come from either, too.
+    """
     claimed = sorted(kind.capabilities & {"trainable", "scorer"})
-    if claimed and not isinstance(kind, HasWeights):
+    if claimed and not isinstance(kind, HasWeights | OwnTrainer):
         raise CapabilityError(
-            f"policy {kind.name!r} claims {claimed[0]!r} without a folder of weights; give it a "
-            "method `folder`, or claim only 'sampler'"
+            f"policy {kind.name!r} claims {claimed[0]!r} without a folder of weights or a training "
+            "of its own; give it a method `folder` or `restore`, or claim only 'sampler'"
         )
+
+
+def check_placed(config: RunConfig) -> None:
+    """Raise ConfigError where a suite names a policy that the run has not, or one has no suite."""
+    names = [spec.name for spec in config.policies]
+    wanted = [spec.policies for spec in config.suites]
+    for spec in config.suites:
+        for name in spec.policies or ():
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise ConfigError(
+                    f"suites: {spec.key!r} lists policy {name!r}, which the run does not have."
+                    f"{hint} It has: {', '.join(names)}"
+                )
+    for name in names:
+        if not any(listed is None or name in listed for listed in wanted):
+            raise ConfigError(
+                f"policy {name!r} runs on no suite; list it in `policies` of one, or leave it out"
+            )
+
+
+def check_prompts(
+    kind: Policy, options: Mapping[str, Json], spec: SuiteSpec, examples: Sequence[Example]
+) -> None:
+    """Ask a policy that answers only certain prompts whether it can answer these.
+
+    Raises:
+        CapabilityError: it cannot; nothing but the data has been loaded.
+    """
+    check = getattr(kind, "check", None)
+    if check is None:
+        return
+    try:
+        check(options, [example.prompt for example in examples])
+    except UserError as error:
+        raise CapabilityError(f"suite {spec.key!r}: {error}") from None
 
 
 def check_capabilities(

@@ -108,7 +108,9 @@ def run(
     # A default folder is called <label>-<hash of the config>.
     name = config.name or out.resolve().name.removesuffix(f"-{config.config_hash()}")
     placed = placement(plan, workers, memory_gib)
-    facts = Facts.now(name, placed.workers, preset, salt=_salt(before, whole, fresh))
+    facts = Facts.now(
+        name, placed.workers, placed.threads, preset, salt=_salt(before, whole, fresh)
+    )
     _fill(plan, facts, placed, out, root, progress or Silent(), stale)
     return RunOutcome(out, "complete", False, time.perf_counter() - begin)
 
@@ -218,7 +220,7 @@ def _execute(plan: Plan, walk: Walk) -> Run:
     spaces = [
         make_space(plan, spec, policy, seed, list(examples[spec.key, seed]))
         for spec in plan.config.suites
-        for policy in plan.policies
+        for policy in plan.policies_of(spec.key)
         for seed in plan.config.seeds
     ]
     made = settle(plan, spaces, walk)

@@ -95,7 +95,7 @@ def find_winners(plan: Plan, cells: list[Cell], walk: Walk) -> tuple[Winner, ...
     if "select" not in plan.config.evaluation.splits:
         return ()
     for suite in plan.config.suites:
-        for policy in plan.policies:
+        for policy in plan.policies_of(suite.key):
             here = [c for c in cells if (c.suite, c.policy) == (suite.key, policy.name)]
             controls = {c.variant.id: _control(plan, c) for c in here}
             names = [name for name, control in controls.items() if control is not None]

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeAlias
 
 from rsft_bench.harness.arms import Arm, Serving
-from rsft_bench.harness.catalog import Catalog, source_modules, with_defaults
+from rsft_bench.harness.catalog import Catalog, source_modules
 from rsft_bench.harness.cellspace import Cellspace, Settings
-from rsft_bench.harness.config import NamedSpec, RunConfig, SuiteSpec
+from rsft_bench.harness.config import RunConfig, SuiteSpec
 from rsft_bench.harness.errors import ConfigError, UserError
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.inputs import suite_files, suite_options
 from rsft_bench.harness.method import Method
 from rsft_bench.harness.nodes import Node
-from rsft_bench.harness.policies.shape import model_shape
 from rsft_bench.harness.preflight import (
     check_capabilities,
     check_config,
-    check_kind,
-    known_options,
+    check_placed,
+    check_prompts,
 )
+from rsft_bench.harness.proposals import Proposal, proposal_of
 from rsft_bench.harness.registry import Registry
+from rsft_bench.harness.run_policies import Policy, resolve_policy
 from rsft_bench.harness.tuning import plan_variant
-from rsft_bench.harness.types import SPLITS, Capability, Example, HasWeights, Json, Split
+from rsft_bench.harness.types import SPLITS, Capability, Example, Split
 from rsft_bench.harness.variants import Variant, expand, parse_variant, primary_variant
 
 #: Name of the chosen trial by (suite label, policy, variant id).
@@ -46,36 +46,6 @@ class Cell:
     def order(self) -> tuple[str, str, str, int]:
         """Position in id order; the first cell that uses an artifact is charged for it."""
         return (self.suite, self.policy, self.variant.id, self.seed)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A policy of the run: registered kind, resolved options, identity of what it answers with.
-
-    ``weights``: its ``path`` is a Hugging Face folder. ``code`` lists the modules that answer where
-    it is none; their source joins the keys of its samples.
-    """
-
-    name: str
-    version: str
-    options: Mapping[str, Json]
-    capabilities: frozenset[Capability]
-    fingerprint: str
-    weights: bool
-    code: tuple[str, ...]
-
-    def shape(self) -> dict[str, Json] | None:
-        """Sizes of the model; None where it has no weights."""
-        return model_shape(Path(str(self.options["path"]))) if self.weights else None
-
-    def node(self) -> Node:
-        """The ``base`` node: a reference whose digest is the fingerprint."""
-        params = {
-            "policy": self.name,
-            "options": dict(self.options),
-            "fingerprint": self.fingerprint,
-        }
-        return Node("base", params, {}, code=self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +71,11 @@ class Plan:
         wanted = {parse_variant(text, self.methods).id for text in spec.variants}
         return tuple(v for v in self.variants if v.id in wanted)
 
+    def policies_of(self, suite: str) -> tuple[Policy, ...]:
+        """The policies that run on the suite of one label, in the order of the config."""
+        wanted = self.suite(suite).policies
+        return tuple(p for p in self.policies if wanted is None or p.name in wanted)
+
     def suite(self, label: str) -> SuiteSpec:
         """The suite of one label."""
         return next(spec for spec in self.config.suites if spec.key == label)
@@ -108,22 +83,19 @@ class Plan:
     def matched(self) -> Variant | None:
         """The primary's matched random control, where it is among the variants.
 
-        It differs in nothing but the rule. It copies the primary's counts by the primary's id,
-        whatever thresholds it names itself, or by the primary's rule at the thresholds it reads.
+        It differs in nothing but the rule. It copies the primary's counts prompt by prompt, by the
+        primary's id, or by the primary's rule with the parameters that this rule reads.
         """
         primary = self.primary
         if primary is None or primary.method != "rsft":
             return None
-        thresholds = ("tau", "target_rate")
-        read = self.methods.get(primary.method).identity(primary.params)
-        for match, ignored in (
-            (primary.id, thresholds),
-            (primary.params["accept"], tuple(t for t in thresholds if t not in read)),
-        ):
-            free = dict.fromkeys(ignored)
-            wanted = {**primary.params, "accept": "random", "match": match, **free}
+        rule = self.catalog.registry("rule").get(primary.params["accept"])
+        alike = {**primary.params, "accept": "random"}
+        unread = {**alike, **dict.fromkeys(rule.reads), "match": primary.id}
+        wanted = (unread, {**alike, "match": rule.name})
+        for params in wanted:
             for variant in self.variants:
-                if variant.method == "rsft" and {**variant.params, **free} == wanted:
+                if variant.method == "rsft" and variant.params == params:
                     return variant
         return None
 
@@ -135,10 +107,10 @@ class Plan:
             plain["pool"], plain["training"], plain["reward"], plain["evaluation"], primary
         )
 
-    def serving(self, variant: Variant) -> Serving:
+    def serving(self, variant: Variant, capabilities: frozenset[Capability]) -> Serving:
         """Test draws of a variant: more for what others reweight and for the primary."""
         evaluation = self.config.evaluation
-        if variant.id in self.sources():
+        if variant.id in self.sources(capabilities):
             draws = evaluation.best_of_draws
         elif self.primary is not None and variant.id == self.primary.id:
             draws = evaluation.primary_draws
@@ -146,23 +118,22 @@ class Plan:
             draws = evaluation.draws
         return Serving(draws, evaluation.splits)
 
-    def sources(self) -> frozenset[str]:
-        """Ids of the variants whose test draws another one reweights."""
+    def sources(self, capabilities: frozenset[Capability]) -> frozenset[str]:
+        """Ids of the variants whose test draws another reweights, for these capabilities."""
         by = [(v, getattr(self.methods.get(v.method), "reweights", None)) for v in self.variants]
         named = {v.params[parameter] for v, parameter in by if parameter is not None}
-        trainable = any("trainable" in p.capabilities for p in self.policies)
-        default = {"sft"} if trainable else {"base"}
+        default = {"sft"} if "trainable" in capabilities else {"base"}
         ids = {name for name in named if name is not None} | (default if None in named else set())
         return frozenset(parse_variant(i, self.methods).id for i in ids)
 
-    def k_max(self) -> dict[float, int]:
-        """Largest k by pool temperature: the size each shared pool is drawn at."""
-        largest: dict[float, int] = {}
+    def k_max(self) -> dict[Proposal, int]:
+        """Largest k by proposal: the size each shared pool is drawn at."""
+        largest: dict[Proposal, int] = {}
+        pool = self.config.resolved()["pool"]
         for variant in self.variants:
-            if variant.method == "rsft":
-                heat = variant.params["pool_temperature"]
-                heat = self.config.pool.temperature if heat is None else heat
-                largest[heat] = max(largest.get(heat, 0), variant.params["k"])
+            proposal = proposal_of(variant.params, pool)
+            if proposal is not None:
+                largest[proposal] = max(largest.get(proposal, 0), variant.params["k"])
         return largest
 
 
@@ -175,30 +146,20 @@ def make_plan(config: RunConfig, catalog: Catalog) -> Plan:
     """
     methods: Registry[Method] = catalog.registry("method")
     variants = expand(config, methods)
-    check_config(config, methods, catalog)
-    policies = tuple(_policy(spec, catalog) for spec in config.policies)
+    check_config(config, variants, methods, catalog)
+    policies = tuple(resolve_policy(spec, catalog) for spec in config.policies)
     for spec in config.suites:
         _check_listed(spec, variants, methods)
-    requires = [(s.name, catalog.suite(s.name).requires) for s in config.suites]
-    for policy in policies:
-        check_capabilities(policy.name, policy.capabilities, variants, methods, requires)
+    check_placed(config)
     primary = primary_variant(config, methods)
     files = {spec.key: suite_files(config, spec, catalog) for spec in config.suites}
-    return Plan(config, catalog, methods, variants, primary, policies, files)
-
-
-def _policy(spec: NamedSpec, catalog: Catalog) -> Policy:
-    kind = catalog.registry("policy").get(spec.name)
-    check_kind(kind)
-    options = with_defaults(known_options(spec, "policy", kind.options), kind.options)
-    fingerprint = kind.fingerprint(options)
-    weights = isinstance(kind, HasWeights)
-    if weights:
-        options["path"] = str(kind.folder(options))
-    code = () if weights else source_modules(kind)
-    return Policy(
-        spec.name, kind.version, options, kind.capabilities, fingerprint, weights=weights, code=code
-    )
+    plan = Plan(config, catalog, methods, variants, primary, policies, files)
+    for spec in config.suites:
+        requires = [(spec.name, catalog.suite(spec.name).requires)]
+        mine = plan.variants_of(spec.key)
+        for policy in plan.policies_of(spec.key):
+            check_capabilities(policy.name, policy.capabilities, mine, methods, requires)
+    return plan
 
 
 def _check_listed(
@@ -226,7 +187,11 @@ def data_node(plan: Plan, spec: SuiteSpec, seed: int) -> Node:
 def make_space(
     plan: Plan, spec: SuiteSpec, policy: Policy, seed: int, examples: list[Example]
 ) -> Cellspace:
-    """The cellspace of one suite, policy and seed. Raises UserError on a split without examples."""
+    """The cellspace of one suite, policy and seed.
+
+    Raises:
+        UserError: a split without examples, or prompts that the policy cannot answer.
+    """
     by_split: dict[Split, tuple[Example, ...]] = {
         split: tuple(e for e in examples if e.split == split) for split in SPLITS
     }
@@ -235,6 +200,7 @@ def make_space(
             raise UserError(
                 f"suite {spec.key!r} has no {split!r} examples; give it more data or another limit"
             )
+    check_prompts(plan.catalog.registry("policy").get(policy.name), policy.options, spec, examples)
     return Cellspace(
         suite=spec.name,
         label=spec.key,
@@ -249,6 +215,7 @@ def make_space(
         k_max=plan.k_max(),
         rules=plan.catalog.registry("rule"),
         reward_code=source_modules(plan.catalog.registry("reward").get(plan.config.reward.name)),
+        losses=policy.losses,
     )
 
 
@@ -271,7 +238,8 @@ def _planned(plan: Plan, space: Cellspace, choices: Choices) -> tuple[Graph, lis
         variant = parse_variant(text, plan.methods)
         method = plan.methods.get(variant.method)
         choice = choices.get((space.label, space.policy, variant.id))
-        return plan_variant(method, variant, graph, plan.serving(variant), choice)
+        serving = plan.serving(variant, space.capabilities)
+        return plan_variant(method, variant, graph, serving, choice)
 
     graph = Graph(space, plan_arm)
     cells = [

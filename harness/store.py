@@ -21,6 +21,8 @@ from rsft_bench.harness.errors import InfrastructureError
 from rsft_bench.harness.types import Cost, Json
 
 META = "meta.json"
+#: Folder of the states that long stages leave for a later attempt, by key.
+PARTIAL = "partial"
 
 
 def canonical(value: Json) -> str:
@@ -174,6 +176,24 @@ class Store:
         for folder in left:
             shutil.rmtree(folder, ignore_errors=True)
         return len(left)
+
+    def sweep_partial(self, before: float) -> int:
+        """Delete states of fits last saved before a time (seconds since 1970); returns how many.
+
+        A killed fit would go on from one; a live fit saves again and again.
+        """
+        old = []
+        for folder in (self.root / PARTIAL).glob("*"):
+            try:
+                saved = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+            except FileNotFoundError:
+                # The fit saves, or ends, just now.
+                continue
+            if saved < before:
+                old.append(folder)
+        for folder in old:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(old)
 
 
 def _alive(pid: str) -> bool:

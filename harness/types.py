@@ -13,6 +13,10 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from rsft_bench.harness.learning import Budget as Budget
+from rsft_bench.harness.learning import TrainRow as TrainRow
+from rsft_bench.harness.learning import WeightedSet as WeightedSet
+
 Json: TypeAlias = Any
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
@@ -126,47 +130,6 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainRow:
-    """One (prompt, completion) pair to learn. ``weight`` is w_i of the objective, see training."""
-
-    example_id: str
-    prompt: str
-    completion: str
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class WeightedSet:
-    """Rows whose estimate of their term is (len(rows)/B) * sum over a batch of w_i NLL_i.
-
-    ``coefficient`` multiplies the term: 1/(1+lambda) for D, lambda/(1+lambda) for A.
-    ``stream`` names the order stream: ``train-D`` or ``train-A``.
-    """
-
-    name: str
-    rows: tuple[TrainRow, ...]
-    coefficient: float
-    stream: str
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Training budget: ``steps`` optimizer steps of ``batch`` rows from every set, and how."""
-
-    steps: int
-    batch: int
-    lr: float
-    warmup: float = 0.1
-    clip: float = 1.0
-    weight_decay: float = 0.0
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    share_prefix: Literal["auto", "off"] = "off"
-    save_every: int = 0
-    accelerate: bool = False
-    device: Literal["cpu", "cuda"] = "cpu"
-
-
-@dataclass(frozen=True, slots=True)
 class Cost:
     """What making one artifact took. Seconds and GiB are measured, tokens and FLOPs counted."""
 
@@ -235,7 +198,11 @@ class Sampler(Protocol):
 
 
 class Policy(Protocol):
-    """A registered policy: ``capabilities`` and ``HasWeights`` say what it can do."""
+    """A registered policy; what it can do: capabilities, ``HasWeights``, ``policy_kinds``.
+
+    Optional: ``losses``, the names of ``learning.LOSSES`` that its trainer has; without it all of
+    them for a policy with weights, which the one trainer trains, else ``likelihood`` alone.
+    """
 
     @property
     def name(self) -> str: ...  # noqa: D102
@@ -298,3 +265,21 @@ class ScoredPool:
     keys: tuple[str, ...]
     seed: int
     match: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What an objective makes of a ``ScoredPool``, candidate by candidate.
+
+    ``shares`` (m, k) >= 0: part of its prompt's weight; 0 leaves the candidate out. ``counts``
+    (m, k): multiplicity, 0 for a candidate that is learnt as a rejected one. ``others`` (m, k):
+    the candidate of the same prompt that it is preferred to, -1 for none. ``rates`` (m,): the
+    prompt's share of accepted candidates. ``left_out``: prompts with candidates that the objective
+    cannot use.
+    """
+
+    shares: FloatArray
+    counts: IntArray
+    others: IntArray
+    rates: FloatArray
+    left_out: int

@@ -19,7 +19,7 @@ from rsft_bench.harness.catalog import Catalog
 from rsft_bench.harness.executors.memory import return_memory, watch
 from rsft_bench.harness.metering.meter import metered
 from rsft_bench.harness.stages import STAGES, Work
-from rsft_bench.harness.store import Artifact, Store
+from rsft_bench.harness.store import PARTIAL, Artifact, Store
 from rsft_bench.harness.types import Cost, Json
 
 if TYPE_CHECKING:
@@ -124,12 +124,12 @@ def execute(task: Task) -> Artifact:
 
 def _partial(task: Task) -> Path:
     """Where an attempt leaves what the next one goes on from; beside the artifacts, by key."""
-    return task.store / "partial" / task.key
+    return task.store / PARTIAL / task.key
 
 
 def _make(task: Task, out: Path) -> tuple[Cost, str | None]:
     _pin_threads()
-    function = STAGES[task.stage].function()
+    function = STAGES[task.stage].function(task.inputs, task.catalog)
     work = Work(task.params, task.inputs, out, task.catalog, _partial(task))
     STATE.task = task
     try:

@@ -39,6 +39,7 @@ from rsft_bench.reports.diagnostics import (
     proxy_quality,
     strata,
 )
+from rsft_bench.reports.diversity import Diversity, diversities
 from rsft_bench.reports.economics import (
     BreakEven,
     Cost,
@@ -89,6 +90,7 @@ class SuiteAnalysis:
     signs: Signs | None
     cells: tuple[MapCell, ...]
     proxy_select: ProxyQuality = ProxyQuality(None, None, None, None)
+    diversity: tuple[Diversity, ...] = ()
 
     def level(self, variant: str) -> Level | None:
         """Quality of one variant, or None."""
@@ -168,6 +170,7 @@ def _suite_results(s: SuiteAnalysis) -> dict[str, Any]:
         "headroom": asdict(s.headroom) if s.headroom else None,
         "proxy": asdict(s.proxy),
         "proxy_select": asdict(s.proxy_select),
+        "diversity": [asdict(d) | _ranges(d) for d in s.diversity],
         "best_temperature": best.best if best else None,
         "winner": {
             "chosen": {str(k): v for k, v in won.chosen.items()},
@@ -189,6 +192,11 @@ def _suite_results(s: SuiteAnalysis) -> dict[str, Any]:
             for v, effects in s.strata.items()
         },
     }
+
+
+def _ranges(d: Diversity) -> dict[str, Any]:
+    pairs = {"self_bleu": d.self_bleu, "vendi": d.vendi}
+    return {name: effect_fields(e) if e else None for name, e in pairs.items()}
 
 
 def _finite(interval: Any) -> list[float | str] | None:
@@ -227,7 +235,7 @@ def _suite(
         proxy_select=proxy_quality(
             by_variant(rows, key, "select").get(source or "", draws.iloc[:0])
         ),
-        audits=tuple(accept_audits(run.pool(), run.selected(), cells, key, table, _heat(manifest))),
+        audits=tuple(accept_audits(run.pool(), run.selected(), cells, key, table, _pool(manifest))),
         arms=tuple(_arm(means, confirm[v.id], cells, key, table, v) for v in here),
         costs=tuple(spent),
         curve=tuple(curve(draws, n_max(means, key, table))),
@@ -238,13 +246,13 @@ def _suite(
         winner=winner(records, means, key, table, manifest),
         signs=signs(means, key, primary) if primary else None,
         cells=tuple(map_cells(records, means, key, table)),
+        diversity=tuple(diversities(confirm, table)),
     )
 
 
-def _heat(manifest: Mapping[str, Json]) -> float:
-    """Sampling temperature of the pool where a variant names no other."""
-    pool = (manifest.get("config") or {}).get("pool") or {}
-    return float(pool.get("temperature", 1.0))
+def _pool(manifest: Mapping[str, Json]) -> Mapping[str, Json]:
+    """How the pool was drawn where a variant says nothing else."""
+    return (manifest.get("config") or {}).get("pool") or {}
 
 
 def _level(means: Means, key: Key, variant: str) -> Level:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
+from rsft_bench.harness.runfolder import proposal_of
+from rsft_bench.harness.types import Json
 from rsft_bench.reports.diagnostics import Passes, passes
 from rsft_bench.reports.means import Key, Means
 from rsft_bench.reports.naming import Variant, number
@@ -25,7 +28,9 @@ class AcceptAudit:
     ``accept_rate`` is accepted over the pool's first k draws; ``duplicates`` the share of accepted
     copies that repeat an earlier (prompt, answer); ``length_shift`` accepted minus pool in tokens;
     ``overstated`` proxy − gold on accepted answers; ``share`` the 10th, 50th and 90th percentile
-    over the prompts of D of A's share of the loss weight, λ_x / (1 + λ_x).
+    over the prompts of D of A's share of the loss weight, λ_x / (1 + λ_x). ``tokens_each`` are the
+    pool tokens drawn for one accepted answer; ``flops_each`` what the arm pays for sampling and
+    scoring, its proxy's labels and its source's own training data included, for one.
     """
 
     variant: str
@@ -40,6 +45,9 @@ class AcceptAudit:
     pool_pass: float | None
     share: tuple[float, float, float]
     tau: tuple[float, float] | None
+    proposal: str
+    tokens_each: float | None
+    flops_each: float | None
 
 
 @dataclass(frozen=True)
@@ -71,12 +79,12 @@ def accept_audits(
     cells: pd.DataFrame,
     key: Key,
     table: Mapping[str, Variant],
-    heat: float = 1.0,
+    config: Mapping[str, Json] = MappingProxyType({}),
 ) -> list[AcceptAudit]:
     """Audit of every variant with accepted pool draws; temperature twins share one, left out.
 
     An arm that trained on no accepted set (it selects from D, or gives A no weight) has no audit.
-    ``heat`` is the pool's sampling temperature where a variant names no other.
+    ``config`` is the config's ``pool``: how it was drawn where a variant says nothing else.
     """
     mine, cell = _here(pool, key), _here(cells, key)
     trained = set(cell.loc[cell["rows_a"] > 0, "variant"])
@@ -85,44 +93,61 @@ def accept_audits(
         variant = table.get(str(name))
         if variant is None or variant.temperature != 1 or name not in trained:
             continue
-        own = variant.parameters.get("pool_temperature")
-        drawn = _proposed(mine, heat if own is None else number(own))
-        seeds = [
-            _audit_seed(drawn[drawn["seed"] == seed], part_, variant)
-            for seed, part_ in accepted.groupby("seed")
-        ]
-        rows = pd.DataFrame([row for row in seeds if row is not None])
-        if rows.empty:
-            continue
-        tau = cell.loc[cell["variant"] == name, "tau"].dropna()
-        mean = {str(c): _number(rows[c].mean()) for c in rows}
-        found.append(
-            AcceptAudit(
-                variant=str(name),
-                accept_rate=mean["accept_rate"] or 0.0,
-                coverage=mean["coverage"] or 0.0,
-                uncovered=mean["uncovered"] or 0.0,
-                distinct=mean["distinct"] or 0.0,
-                duplicates=mean["duplicates"] or 0.0,
-                length_shift=mean["length_shift"] or 0.0,
-                overstated=mean["overstated"],
-                precision=mean["precision"],
-                pool_pass=mean["pool_pass"],
-                share=(mean["p10"] or 0.0, mean["p50"] or 0.0, mean["p90"] or 0.0),
-                tau=(float(tau.min()), float(tau.max())) if len(tau) else None,
-            )
-        )
+        own = cell[cell["variant"] == name]
+        audit = _audit_variant(mine, accepted, own, variant, config)
+        found += [] if audit is None else [audit]
     return found
 
 
-def _proposed(pool: pd.DataFrame, heat: float) -> pd.DataFrame:
-    """The draws sampled at one temperature; ``selected`` holds no proposal, the variant names it.
+def _audit_variant(
+    pool: pd.DataFrame,
+    accepted: pd.DataFrame,
+    cells: pd.DataFrame,
+    variant: Variant,
+    config: Mapping[str, Json],
+) -> AcceptAudit | None:
+    """One variant's audit from its own cells; None where no seed has one."""
+    proposal = proposal_of(variant.parameters, config)
+    if proposal is None:
+        return None
+    drawn = _proposed(pool, proposal.name)
+    seeds = [
+        _audit_seed(drawn[drawn["seed"] == seed], part_, variant)
+        for seed, part_ in accepted.groupby("seed")
+    ]
+    rows = pd.DataFrame([row for row in seeds if row is not None])
+    if rows.empty:
+        return None
+    tau = cells["tau"].dropna()
+    mean = {str(c): _number(rows[c].mean()) for c in rows}
+    paid = float((cells["sample_flops"] + cells["score_flops"]).mean())
+    return AcceptAudit(
+        variant=variant.id,
+        accept_rate=mean["accept_rate"] or 0.0,
+        coverage=mean["coverage"] or 0.0,
+        uncovered=mean["uncovered"] or 0.0,
+        distinct=mean["distinct"] or 0.0,
+        duplicates=mean["duplicates"] or 0.0,
+        length_shift=mean["length_shift"] or 0.0,
+        overstated=mean["overstated"],
+        precision=mean["precision"],
+        pool_pass=mean["pool_pass"],
+        share=(mean["p10"] or 0.0, mean["p50"] or 0.0, mean["p90"] or 0.0),
+        tau=(float(tau.min()), float(tau.max())) if len(tau) else None,
+        proposal=proposal.name,
+        tokens_each=mean["tokens_each"],
+        flops_each=_number(paid / mean["accepted"]) if mean["accepted"] else None,
+    )
+
+
+def _proposed(pool: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The draws of one proposal; ``selected`` holds none, the variant's parameters name it.
 
     All draws where the pool has one proposal only.
     """
     if pool["proposal"].nunique() < 2:
         return pool
-    return pool[pool["proposal"].str.endswith(f"[temperature={heat:.12g}]")]
+    return pool[pool["proposal"] == name]
 
 
 def _audit_seed(
@@ -149,6 +174,8 @@ def _audit_seed(
     precision = float(np.nansum(passed * count) / judged) if judged else np.nan
     over = float(np.nansum((chosen["proxy"] - passed) * count) / judged) if judged else np.nan
     return {
+        "accepted": total,
+        "tokens_each": float(pool["tokens_out"].sum()) / total if total else np.nan,
         "accept_rate": total / len(pool),
         "coverage": covered / prompts,
         "uncovered": float(prompts - covered),

@@ -13,6 +13,7 @@ from rsft_bench.reports.formatting import covers, plural, rate
 from rsft_bench.reports.gauges import ceiling_lines, fixed_training
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.sections_audit import authored
+from rsft_bench.reports.sections_proposals import proposals
 from rsft_bench.reports.verdicts import headroom_words
 
 LEAD = (
@@ -53,7 +54,7 @@ def how_to_read(found: Analysis) -> tuple[str, ...]:
 def build(run: RunFolder, found: Analysis) -> Document:
     """The report of a run."""
     replies = answers(found)
-    curve = tuning.mixtures(found)
+    curve, drawn = tuning.mixtures(found), proposals(found)
     sections = (
         Section("How to read this", tuple(Text(t) for t in how_to_read(found))),
         quality.quality(found),
@@ -62,6 +63,7 @@ def build(run: RunFolder, found: Analysis) -> Document:
         quality.maps(found),
         *([] if curve is None else [curve]),
         audit.accepted(found),
+        *([] if drawn is None else [drawn]),
         audit.task(found),
         audit.harm(found),
         audit.training(found),

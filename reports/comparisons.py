@@ -203,14 +203,23 @@ def _same_law(means: Means, table: Mapping[str, Variant]) -> list[Pair]:
             for b in rsft:
                 if not (means.has(key, a.id) and means.has(key, b.id)):
                     continue
-                matched = a.parameters.get("accept") == "random" and "argmax" in str(
-                    a.parameters.get("match")
+                matched = (
+                    a.parameters.get("accept") == "random"
+                    and "argmax" in str(a.parameters.get("match"))
+                    and a.parameters.get("by", "prompt") == "prompt"
+                    and _drawn(a) == _drawn(b)
                 )
                 single = b.parameters.get("accept") == "all" and b.parameters.get("k") == 1
                 weights = [number(v.parameters.get("lambda", 1)) for v in (a, b)]
                 if matched and single and weights[0] == weights[1]:
                     pairs.append((key, a.id, b.id, METRIC, SPLIT))
     return pairs
+
+
+def _drawn(v: Variant) -> tuple[Json, ...]:
+    """What a variant's pool was drawn from, as far as its parameters say."""
+    names = ("source", "mix", "pool_temperature", "pool_top_p")
+    return tuple(v.parameters.get(name) for name in names)
 
 
 def _adjust(records: list[Record], method: str) -> None:

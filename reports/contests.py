@@ -137,6 +137,12 @@ def signs(means: Means, key: Key, variant: str) -> Signs | None:
     )
 
 
+def _rest(v: Variant) -> str:
+    """What a setting differs in beside the axes of the map."""
+    words = [f"{name}={value}" for name, value in sorted(v.told.items()) if name not in AXES]
+    return ", ".join([*words, *([f"pool from {v.source}"] if v.source else [])])
+
+
 def map_cells(
     records: list[Record], means: Means, key: Key, table: Mapping[str, Variant]
 ) -> list[MapCell]:
@@ -154,7 +160,7 @@ def map_cells(
             MapCell(
                 variant=v.id,
                 rule=str(v.parameters.get("accept", "argmax")),
-                rest=", ".join(f"{n}={x}" for n, x in sorted(v.told.items()) if n not in AXES),
+                rest=_rest(v),
                 k=int(v.parameters.get("k", 0)),
                 weight=number(v.parameters.get("lambda", 1.0)),
                 target_rate=None if rate is None else number(rate),

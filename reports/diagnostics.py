@@ -5,9 +5,8 @@ All functions read frames and return plain dataclasses; None means the run has n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import comb
 from statistics import fmean
 
 import numpy as np
@@ -16,6 +15,9 @@ import pandas as pd
 from rsft_bench.harness.statistics import (
     Effect,
     auc,
+    best_of_curve,
+    brier,
+    ece,
     pass_at_k,
     pass_hat_k,
     within_prompt_auc,
@@ -53,9 +55,11 @@ class Headroom:
 
 @dataclass(frozen=True)
 class ProxyQuality:
-    """AUC and Brier of the proxy against gold_pass on ``sft`` draws of one split.
+    """AUC, Brier and ECE of the proxy against gold_pass on ``sft`` draws of one split.
 
-    Mean and range over seeds. Brier = mean of (proxy - gold_pass)^2.
+    Mean and range over seeds. Brier = mean of (proxy - gold_pass)^2. ``ece`` is the mean over seeds
+    of the calibration error in ten bins of equal size, ``ece_interval`` its 95 % interval over
+    clusters. Brier and ECE are None where the proxy is no probability.
     """
 
     overall: float | None
@@ -64,6 +68,8 @@ class ProxyQuality:
     within_range: tuple[float, float] | None
     brier: float | None = None
     brier_range: tuple[float, float] | None = None
+    ece: float | None = None
+    ece_interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,32 +116,6 @@ def draw_matrices(draws: pd.DataFrame) -> tuple[FloatArray, FloatArray, pd.DataF
     return passed, scored["proxy"].to_numpy(float).reshape(-1, n), units
 
 
-def best_of_curve(passed: FloatArray, proxy: FloatArray, sizes: range) -> FloatArray:
-    """Expected gold_pass of the best of n draws by proxy, shape (units, len(sizes)). Unbiased.
-
-    The weights are those of ``best_of_n_weights``, for all units at once: ranked once, and tied
-    draws share the weight of their ranks.
-    """
-    scores = np.where(np.isnan(proxy), -np.inf, proxy)
-    order = np.argsort(scores, axis=1)
-    ranked = np.take_along_axis(scores, order, axis=1)
-    gold = np.take_along_axis(passed, order, axis=1)
-    units, draws = ranked.shape
-    rank = np.broadcast_to(np.arange(draws), ranked.shape)
-    fresh = np.ones((units, draws), dtype=bool)
-    fresh[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
-    first = np.maximum.accumulate(np.where(fresh, rank, 0), axis=1)
-    ends = np.concatenate([fresh[:, 1:], np.ones((units, 1), dtype=bool)], axis=1)
-    last = np.minimum.accumulate(np.where(ends, rank, draws)[:, ::-1], axis=1)[:, ::-1]
-    out = np.empty((units, len(sizes)))
-    for j, n in enumerate(sizes):
-        # P(the best of n ranks below i), i = 0..N.
-        below = np.array([comb(i, n) / comb(draws, n) for i in range(draws + 1)])
-        weights = (below[last + 1] - below[first]) / (last + 1 - first)
-        out[:, j] = (weights * gold).sum(axis=1)
-    return out
-
-
 def headroom(sft_draws: pd.DataFrame) -> Headroom | None:
     """Headroom from the test draws of ``sft``; None with fewer than two draws a prompt."""
     found = draw_matrices(sft_draws)
@@ -148,7 +128,7 @@ def headroom(sft_draws: pd.DataFrame) -> Headroom | None:
         k=k,
         pass_1=float(passed.mean()),
         pass_k=_mean_pass(passed, k),
-        best_k=float(best_of_curve(passed, proxy, range(k, k + 1)).mean()),
+        best_k=float(best_of_curve(proxy, passed, [k]).mean()),
     )
 
 
@@ -168,16 +148,19 @@ def passes(draws: pd.DataFrame) -> Passes:
 
 
 def proxy_quality(sft_draws: pd.DataFrame) -> ProxyQuality:
-    """AUC overall and within prompt, and Brier, each computed per seed."""
-    overall, within, squared = [], [], []
+    """AUC overall and within prompt, Brier and ECE, each computed per seed."""
+    overall, within, squared, kept = [], [], [], []
     for _, frame in sft_draws[sft_draws["gold"].notna()].groupby("seed"):
         scores, labels = frame["proxy"].to_numpy(float), frame["gold_pass"].to_numpy(float)
         if not np.isfinite(scores).all():
             continue
         overall.append(auc(scores, labels))
         within.append(within_prompt_auc(scores, labels, list(frame["example_id"])))
-        squared.append(float(np.mean((scores - labels) ** 2)))
+        if ((scores >= 0) & (scores <= 1)).all():
+            squared.append(brier(scores, labels).score)
+            kept.append(frame)
     a, b = [x for x in overall if x is not None], [x for x in within if x is not None]
+    error, spread = _calibration(kept)
     return ProxyQuality(
         fmean(a) if a else None,
         (min(a), max(a)) if a else None,
@@ -185,7 +168,25 @@ def proxy_quality(sft_draws: pd.DataFrame) -> ProxyQuality:
         (min(b), max(b)) if b else None,
         fmean(squared) if squared else None,
         (min(squared), max(squared)) if squared else None,
+        error,
+        spread,
     )
+
+
+def _calibration(
+    frames: Sequence[pd.DataFrame],
+) -> tuple[float | None, tuple[float, float] | None]:
+    """ECE, mean over the seeds' frames, with its interval over clusters (None under 10)."""
+    if not frames:
+        return None, None
+    draws = pd.concat(frames)
+    found = ece(
+        draws["proxy"].to_numpy(float),
+        draws["gold_pass"].to_numpy(float),
+        list(draws["cluster"]),
+        list(draws["seed"]),
+    )
+    return found.estimate, found.interval and (found.interval.lo, found.interval.hi)
 
 
 def harms(means: Means, key: Key, variant: str, draws: pd.DataFrame) -> list[Harm]:

@@ -16,13 +16,14 @@ import pandas as pd
 from rsft_bench.harness.statistics import (
     Effect,
     Interval,
+    best_of_curve,
     cluster_interval,
     percentile_interval,
     resampled_means,
 )
 from rsft_bench.harness.statistics.effects import MIN_CLUSTERS
 from rsft_bench.harness.types import FloatArray
-from rsft_bench.reports.diagnostics import best_of_curve, draw_matrices
+from rsft_bench.reports.diagnostics import draw_matrices
 from rsft_bench.reports.means import Key, Means
 from rsft_bench.reports.naming import Variant
 
@@ -179,7 +180,7 @@ def curve(draws: pd.DataFrame, largest: int) -> list[CurvePoint]:
         return []
     passed, proxy, units = found
     sizes = range(1, min(largest, passed.shape[1]) + 1)
-    values = best_of_curve(passed, proxy, sizes)
+    values = best_of_curve(proxy, passed, sizes)
     cluster, seed = list(units["cluster"]), list(units["seed"])
     return [
         CurvePoint(n, cluster_interval(values[:, j], cluster, seed)) for j, n in enumerate(sizes)
@@ -208,7 +209,7 @@ def break_even(
         return None
     passed, proxy, units = found
     sizes = range(1, min(len(serving), passed.shape[1]) + 1)
-    frame = pd.DataFrame(best_of_curve(passed, proxy, sizes), columns=list(sizes))
+    frame = pd.DataFrame(best_of_curve(proxy, passed, sizes), columns=list(sizes))
     frame = pd.concat([units, frame], axis=1)
     rsft = means.table(key, variant)[["seed", "example_id", "gold_pass"]]
     frame = frame.merge(rsft, on=["seed", "example_id"], how="inner").dropna()

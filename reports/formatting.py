@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import isinf, isnan
+from collections.abc import Iterable, Mapping
+from math import isinf, isnan, nan
 from typing import Any
 
 from rsft_bench.harness.statistics import Effect
@@ -48,6 +48,11 @@ def seconds(value: float | None) -> str:
     if value < 1:
         return f"{value * 1000:.3g} ms"
     return f"{value:.3g} s" if value < 120 else f"{value / 60:.0f} min"
+
+
+def total(parts: Iterable[float | None]) -> float:
+    """Sum of numbers of a manifest; NaN where one is unknown, which JSON says as null."""
+    return sum(nan if part is None else float(part) for part in parts)
 
 
 def percent(value: float | None) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from rsft_bench.harness.types import Json
 from rsft_bench.reports.analysis import Analysis
+from rsft_bench.reports.diagnostics import ProxyQuality
 from rsft_bench.reports.document import Table
-from rsft_bench.reports.formatting import NA, rate
+from rsft_bench.reports.formatting import NA, interval, rate
 from rsft_bench.reports.verdicts import place
 
 
@@ -50,19 +51,29 @@ def fixed_training(manifest: Mapping[str, Json]) -> list[str]:
 
 
 def proxy_table(found: Analysis) -> Table:
-    """AUC and Brier of the proxy on the draws of SFT, on select and on confirm."""
+    """AUC, Brier and ECE of the proxy on the draws of SFT, on select and on confirm."""
     rows = []
     for s in found.suites:
         for split, q in (("select", s.proxy_select), ("confirm", s.proxy)):
             pairs = ((q.overall, q.overall_range), (q.within, q.within_range))
             words = (_spread(mean, ends) for mean, ends in pairs)
-            rows.append((place(found, s), split, *words, _spread(q.brier, q.brier_range)))
+            calibrated = (_spread(q.brier, q.brier_range), _error(q))
+            rows.append((place(found, s), split, *words, *calibrated))
     note = (
         "From the test draws of SFT, mean over seeds with the range in brackets. Brier is the mean "
-        "squared error of the calibrated probability: 0 is perfect, .25 is a constant one half."
+        "squared error of the calibrated probability: 0 is perfect, .25 is a constant one half. "
+        "ECE is the mean distance of forecast and pass rate in ten bins of equal size, with its "
+        "95 % interval over clusters; few answers raise the estimate, and the interval allows for "
+        "that, so it may lie below."
     )
-    head = ("suite", "split", "AUC", "AUC in prompt", "Brier")
+    head = ("suite", "split", "AUC", "AUC in prompt", "Brier", "ECE")
     return Table("The proxy reward", head, tuple(rows), note)
+
+
+def _error(q: ProxyQuality) -> str:
+    if q.ece is None:
+        return NA
+    return f"{rate(q.ece)} {interval(*(q.ece_interval or (None, None)))}"
 
 
 def _spread(mean: float | None, ends: tuple[float, float] | None) -> str:

@@ -28,6 +28,7 @@ RULES = {
     "top_m": "trained on top m of {k}",
     "statistical": "trained on a statistical choice, {k} drawn",
     "best_and_distinct": "trained on best and distinct of {k}",
+    "rejection": "trained by rejection, {k} drawn",
 }
 #: Methods that draw n answers a request and serve one of them.
 SERVED = {
@@ -36,7 +37,7 @@ SERVED = {
     "majority_vote": "majority vote of {n} at serving",
     "mbr": "closest to the rest of {n} (MBR) at serving",
 }
-SHOWN = {"accept", "k", "lambda", "temperature", "n", "match", "oracle"}
+SHOWN = {"accept", "k", "lambda", "temperature", "n", "match", "oracle", "source"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Variant:
     """One variant of a run. ``temperature`` is the serving temperature, 1 unless stated.
 
     ``apart`` sets its label off from another variant's that would be equal; ``source`` is the
-    label of the variant whose draws a serving rule picks from, empty where that is SFT.
+    label of the variant whose draws a serving rule picks from or RSFT's pool holds, empty where
+    that is SFT.
     """
 
     id: str
@@ -95,6 +97,7 @@ class Variant:
         rest = [f"{k}={v}" for k, v in sorted(self.told.items())]
         tail = f", T={self.temperature:g}" if self.temperature != 1 else ""
         extra = f", {', '.join(rest)}" if rest and self.method in {"rsft", *METHODS} else ""
+        extra += f", pool from {self.source}" if self.source else ""
         return head + extra + tail + self.apart + (" (oracle)" if self.oracle else "")
 
     @property
@@ -130,17 +133,20 @@ def variants(manifest: Mapping[str, Json]) -> dict[str, Variant]:
 
 
 def _named(table: Mapping[str, Variant]) -> dict[str, Variant]:
-    """What picks among draws names their source by its label, and equal labels are told apart.
+    """A source is named by its label, and equal labels are told apart.
 
     By what their draws were matched to, else by their id.
     """
-    labels = [v.label for v in table.values()]
-    out = {}
+    named = {}
     for name, v in table.items():
         source = v.parameters.get("source")
-        if v.served and source not in {None, "sft"}:
+        if source not in {None, "sft"}:
             v = replace(v, source=table[source].label if source in table else str(source))
-        elif labels.count(v.label) > 1:
+        named[name] = v
+    labels = [v.label for v in named.values()]
+    out = {}
+    for name, v in named.items():
+        if labels.count(v.label) > 1:
             match = str(v.parameters.get("match", ""))
             words = table[match].label if match in table else match
             v = replace(v, apart=f", matched to {words}" if match else f", {name}")

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from rsft_bench.harness.types import Json
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
-from rsft_bench.reports.formatting import big, count, plural, rate, seconds
+from rsft_bench.reports.formatting import big, count, plural, rate, seconds, total
 from rsft_bench.reports.gaming import gaming_part, thresholds
 from rsft_bench.reports.pay_once import break_even_part
 from rsft_bench.reports.verdicts import (
@@ -128,15 +128,16 @@ def _model_kinds(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
 
 def _cost(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
     totals = found.manifest.get("totals") or {}
-    flops = sum(float(t.get("flops", 0.0)) for t in totals.values())
-    work = sum(float(t.get("wall_s", 0.0)) for t in totals.values())
+    flops = total(t.get("flops", 0.0) for t in totals.values())
+    work = total(t.get("wall_s", 0.0) for t in totals.values())
     parts = [_cost_part(found, s) for s in found.suites]
     if not totals:
         return CANNOT, "needs a finished run: the manifest holds no totals", parts
+    spent = big(flops, "FLOP") if isfinite(flops) else "FLOPs that some policy does not count"
     timed = "latency, " if any(c.latency_s for s in found.suites for c in s.costs) else ""
     summary = (
         f"{timed}tokens, FLOPs, time and memory were measured; all arms, draws and scores of the "
-        f"run took {big(flops, 'FLOP')} and {seconds(work)} of worker time when they were made. "
+        f"run took {spent} and {seconds(work)} of worker time when they were made. "
         "Energy and money were not measured: they need a power meter and a price list"
     )
     return YES, summary, parts

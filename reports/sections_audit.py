@@ -10,8 +10,19 @@ from rsft_bench.reports import task_facts as about
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.audit import AcceptAudit, ArmFacts
 from rsft_bench.reports.diagnostics import Harm
+from rsft_bench.reports.diversity import BUDGET, PROMPTS
 from rsft_bench.reports.document import Block, Section, Table, Text
-from rsft_bench.reports.formatting import NA, big, count, percent, rate, seconds, signed
+from rsft_bench.reports.formatting import (
+    NA,
+    big,
+    count,
+    level,
+    percent,
+    rate,
+    seconds,
+    signed,
+    total,
+)
 from rsft_bench.reports.gauges import proxy_table
 from rsft_bench.reports.sections_tuning import trials_words
 from rsft_bench.reports.verdicts import place
@@ -76,6 +87,8 @@ def training(found: Analysis) -> Section:
             )
         note += f" {trials_words(found, s)}"
         blocks.append(Table(f"{place(found, s)}: arms", head, rows, note.strip()))
+        if s.diversity:
+            blocks.append(_diversity_table(found, s))
     return Section("Training and behaviour of every arm", tuple(blocks), folded=True)
 
 
@@ -89,6 +102,21 @@ def _arm_row(found: Analysis, a: ArmFacts) -> tuple[str, ...]:
         *(rate(a.passes.pass_16), rate(a.passes.pass_hat_4), rate(a.entropy, 2)),
         *(rate(a.tokens, 1), f"{a.truncated} of {a.draws}", f"{a.empty} of {a.draws}"),
     )
+
+
+def _diversity_table(found: Analysis, s: SuiteAnalysis) -> Table:
+    rows = tuple(
+        (found.label(d.variant), rate(d.distinct_2), level(d.self_bleu), level(d.vendi, 2))
+        for d in s.diversity
+    )
+    note = (
+        f"Distinct-2: share of distinct bigrams in {count(BUDGET)}, over one answer a prompt. "
+        "Self-BLEU-4 (1: equal) and Vendi score (1: equal, 2: nothing in common) of the first two "
+        f"draws of {PROMPTS} prompts, the same for all; n/a with one draw. Best-of-n is left out: "
+        "of its draws it serves one."
+    )
+    head = ("method", "distinct-2", "self-BLEU [95 %]", "Vendi score [95 %]")
+    return Table(f"{place(found, s)}: diversity", head, rows, note)
 
 
 def task(found: Analysis) -> Section:
@@ -182,7 +210,7 @@ def _stages(m: Mapping[str, Json]) -> Table:
     names = [s for s in STAGES if s in totals] + sorted(set(totals) - set(STAGES))
     rows = [_stage(name, totals[name]) for name in names]
     keys = ("tokens", "flops", "wall_s", "cpu_s")
-    whole = {k: sum(float(t.get(k) or 0) for t in totals.values()) for k in keys}
+    whole = {k: total(t.get(k, 0) for t in totals.values()) for k in keys}
     rows.append(_stage("all stages", whole))
     head = ("stage", "tokens", "FLOPs", "wall time", "CPU time")
     note = "What this run spent; an artifact shared by several arms is counted once."
@@ -201,7 +229,7 @@ def _run(m: Mapping[str, Json]) -> Table:
         ("seeds", ", ".join(str(s) for s in m.get("seeds", []))),
         ("started, finished", f"{m.get('started_at')}, {m.get('finished_at')}"),
         ("wall time of the last call", seconds(m.get("wall_s"))),
-        ("workers", str(m.get("workers"))),
+        ("workers, threads of each", f"{m.get('workers')}, {m.get('threads', 1)}"),
         ("commit", f"{m.get('commit')}{' with local changes' if m.get('dirty') else ''}"),
         *((f"machine: {k}", str(v)) for k, v in (m.get("machine") or {}).items()),
         *((f"version: {k}", str(v)) for k, v in (m.get("versions") or {}).items()),

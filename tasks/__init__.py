@@ -8,9 +8,12 @@ from rsft_bench.tasks.jsonl import JSONL
 from rsft_bench.tasks.order_status import ORDER_STATUS
 from rsft_bench.tasks.returns_refunds import RETURNS_REFUNDS
 from rsft_bench.tasks.sgd import SGD
+from rsft_bench.tasks.synthetic_choices import SYNTHETIC_CHOICES
 
 SUITES: Registry[Suite] = Registry(
-    "suite", [ORDER_STATUS, RETURNS_REFUNDS, SGD, JSONL], group="rsft_bench.suites"
+    "suite",
+    [ORDER_STATUS, RETURNS_REFUNDS, SYNTHETIC_CHOICES, SGD, JSONL],
+    group="rsft_bench.suites",
 )
 
 __all__ = ["SUITES"]

@@ -66,10 +66,10 @@ def _prune(store: Store, days: int, dry_run: bool) -> None:
     old = [(key, size) for key, _, size, made in store.entries() if made < limit]
     for key, _ in [] if dry_run else old:
         store.remove(key)
-    left = 0 if dry_run else store.sweep_temporary()
+    left = 0 if dry_run else store.sweep_temporary() + store.sweep_partial(limit)
     verb = "would delete" if dry_run else "deleted"
     size = _mib(sum(size for _, size in old))
-    console.say(f"{verb} {len(old)} artifacts, {size} MiB, {left} leftovers of dead processes")
+    console.say(f"{verb} {len(old)} artifacts, {size} MiB, {left} leftovers of work that died")
 
 
 def _mib(size: int) -> str:

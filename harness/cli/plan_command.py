@@ -41,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
         layout = {"workers": placed.workers, "threads": placed.threads}
         console.print_json({**asdict(found), "folder": str(folder), **layout})
         return 0
+    left_out = ", ".join(found.uncounted)
+    beside = f", {left_out} left out: its size is not known" if left_out else ""
     rows = [
         ("run folder", str(folder)),
         ("cells", f"{found.cells} ({len(found.variants)} variants)"),
@@ -48,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
         ("completions", f"{found.completions:,}"),
         ("sampled tokens", f"about {found.sampled_tokens:,.0f}"),
         ("trained tokens", f"about {found.trained_tokens:,.0f}"),
-        ("FLOPs", f"about {found.flops:.2g}"),
-        ("time", f"about {found.wall_s / 60:.0f} min, nothing reused"),
+        ("FLOPs", f"about {found.flops:.2g}{beside}"),
+        ("time", f"about {found.wall_s / 60:.0f} min, nothing reused{beside}"),
         ("layout", placed.words),
     ]
     for suite, effect in found.mde.items():

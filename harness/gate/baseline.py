@@ -26,6 +26,7 @@ from rsft_bench.harness.gate.data import (
     GateData,
     even,
     gate_settings,
+    read_description,
     read_draws,
     read_manifest,
     read_run,
@@ -38,7 +39,7 @@ from rsft_bench.harness.gate.margins import (
     remedies,
     standard_error,
 )
-from rsft_bench.harness.runfolder import SCHEMA_VERSION, RunFolder, read_json, write_json
+from rsft_bench.harness.runfolder import SCHEMA_VERSION, RunFolder, write_json
 from rsft_bench.harness.types import Json
 
 FILE = "baseline.json"
@@ -148,7 +149,7 @@ def load_baseline(path: Path) -> Baseline:
         UserError: a file is absent. DataError: a file is damaged or was edited.
     """
     path = Path(path)
-    info = read_json(path / FILE)
+    info = read_description(path / FILE)
     try:
         raw = (path / VALUES).read_bytes()
     except FileNotFoundError:
@@ -182,9 +183,9 @@ def _arms(
     if unknown:
         raise ConfigError(f"gate.metrics: the run has no metric {unknown[0]!r}")
     arms = [
-        Arm(str(s["name"]), str(p["name"]), v)
+        Arm(str(s["name"]), str(p), v)
         for s in manifest["suites"]
-        for p in manifest["policies"]
+        for p in s.get("policies") or [p["name"] for p in manifest["policies"]]
         for v in variants
     ]
     for arm in arms:
@@ -267,13 +268,12 @@ def _write(out: Path, data: GateData, parts: Mapping[str, Any], metrics: Sequenc
     raw = sink.getvalue().to_pybytes()
     kept = ("name", "config_hash", "seeds", "versions", "commit", "dirty", "workers")
     arms: list[Arm] = parts["arms"]
-    variants = list(dict.fromkeys(arm.variant for arm in arms))
     info = {
         "schema_version": SCHEMA_VERSION,
         "run": {key: data.manifest.get(key) for key in kept},
         "suites": data.suites,
         "policies": data.policies,
-        "blocking": {"metrics": list(metrics), "variants": variants},
+        "blocking": {"metrics": list(metrics), "variants": [*{a.variant: None for a in arms}]},
         "arms": [list(arm) for arm in arms],
         "margins": parts["margins"],
         "components": [c.to_dict() for c in parts["components"]],

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from rsft_bench.harness.errors import ConfigError
+from rsft_bench.harness.errors import ConfigError, DataError
 from rsft_bench.harness.runfolder import SCHEMA_VERSION, STAGES, RunFolder, read_json
 from rsft_bench.harness.types import FloatArray, Json
 
@@ -68,6 +68,15 @@ class GateData:
         return {
             int(s): str(f) for s, f in zip(cells["seed"], cells["policy_fingerprint"], strict=True)
         }
+
+
+def read_description(file: Path) -> dict[str, Json]:
+    """A baseline's description. Raises DataError where a part is not the mapping it should be."""
+    info = read_json(file)
+    for part in ("run", "suites", "policies", "blocking", "margins", "cells"):
+        if not isinstance(info.get(part), dict):
+            raise DataError(f"{file}: not a baseline ({part!r} is no mapping); save it again")
+    return info
 
 
 def read_manifest(run: Path) -> dict[str, Json]:

@@ -82,8 +82,13 @@ def train_flops(config: ModelConfig, tokens_in: ArrayLike, tokens_out: ArrayLike
 
 def train_flops_of_totals(config: ModelConfig, tokens: int, tokens_squared: int) -> float:
     """``train_flops`` of rows of which only the sums of T and of T^2 are kept."""
+    return 3.0 * forward_flops_of_totals(config, tokens, tokens_squared)
+
+
+def forward_flops_of_totals(config: ModelConfig, tokens: int, tokens_squared: int) -> float:
+    """``forward_flops`` of rows of which only the sums of T and of T^2 are kept."""
     per_key = 4.0 * _size(config, "num_hidden_layers") * attention_width(config)
-    return 3.0 * (2.0 * matrix_weights(config) * tokens + per_key * tokens_squared)
+    return 2.0 * matrix_weights(config) * tokens + per_key * tokens_squared
 
 
 def sample_flops(

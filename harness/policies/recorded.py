@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rsft_bench.harness.errors import DataError, UserError
+from rsft_bench.harness.policies.counting import count_tokens
 from rsft_bench.harness.types import Capability, Completion, Json, Param, Sampling
 
 CAPABILITIES: frozenset[Capability] = frozenset({"sampler"})
@@ -71,6 +71,10 @@ class RecordedAnswers:
     doc: str = "Replays answers from a JSON Lines file; needs no weights"
     options: tuple[Param, ...] = (PATH,)
     capabilities: frozenset[Capability] = CAPABILITIES
+    code: tuple[str, ...] = (
+        "rsft_bench.harness.policies.recorded",
+        "rsft_bench.harness.policies.counting",
+    )
 
     def fingerprint(self, options: Mapping[str, Json]) -> str:
         """SHA-256 (hex) of the file. Raises as ``load``."""
@@ -90,11 +94,6 @@ class RecordedAnswers:
             if line.strip():
                 _add(line, f"{path}:{number}", by_id, by_prompt)
         return RecordedPolicy(by_id, by_prompt, str(path))
-
-
-def count_tokens(text: str) -> int:
-    """Words and single punctuation marks of a text: the unit of this policy's token counts."""
-    return len(re.findall(r"\w+|[^\w\s]", text))
 
 
 def _completion(example_id: str, prompt: str, draw: int, text: str) -> Completion:

@@ -70,17 +70,23 @@ class Stage:
     """One kind of node.
 
     ``code`` lists the modules whose source joins the key; what a node's cost counts as is said by
-    the arm that charges it.
+    the arm that charges it. ``policies`` names the input whose weights need the modules of
+    ``preload``; without a name they are always needed.
     """
 
     name: str
     code: tuple[str, ...]
     preload: tuple[str, ...] = ()
+    policies: str = ""
 
-    def function(self) -> StageFunction:
+    def function(self, inputs: Mapping[str, list[Path]], catalog: Catalog) -> StageFunction:
         """The stage's ``run``, imported now with what it needs, so that timers see only work."""
-        for module in self.preload:
-            importlib.import_module(module)
+        from rsft_bench.harness.stages.base import own_modules
+
+        own = [own_modules(folder, catalog) for folder in inputs.get(self.policies, ())]
+        for modules in own or [None]:
+            for module in self.preload if modules is None else modules:
+                importlib.import_module(module)
         run: StageFunction = importlib.import_module(f"{_HERE}.{self.name}").run
         return run
 
@@ -95,19 +101,25 @@ STAGES: Mapping[str, Stage] = {
             "fit",
             (
                 f"{_HERE}.fit",
+                f"{_HERE}.learners",
                 "rsft_bench.harness.training",
                 "rsft_bench.harness.seeding",
                 "rsft_bench.harness.policies.language_model",
                 "rsft_bench.harness.metering.formulas",
             ),
             _TORCH,
+            "init",
         ),
         Stage("checkpoint", (f"{_HERE}.checkpoint",)),
-        Stage("sample", (f"{_HERE}.sample", *_SAMPLER), _TORCH),
+        Stage("sample", (f"{_HERE}.sample", *_SAMPLER), _TORCH, "policy"),
         Stage("score", (f"{_HERE}.score", f"{_POLICIES}.shape", *_PROXY), _SKLEARN),
         Stage("proxy", (f"{_HERE}.proxy", *_PROXY), _SKLEARN),
         Stage("select", (f"{_HERE}.select", "rsft_bench.harness.seeding")),
-        Stage("serve", (f"{_HERE}.serve", *_PICKING, *_SAMPLER, *_PROXY), _TORCH),
+        Stage(
+            "target",
+            (f"{_HERE}.target", f"{_HERE}.select", "rsft_bench.harness.seeding"),
+        ),
+        Stage("serve", (f"{_HERE}.serve", *_PICKING, *_SAMPLER, *_PROXY), _TORCH, "policies"),
     )
 }
 

@@ -8,7 +8,7 @@ from rsft_bench.harness.stages import Outcome, Work
 
 
 def run(work: Work) -> Outcome:
-    """params: step. Input: fit. Files: weights/."""
-    kept = work.inputs["fit"][0] / "checkpoints" / str(work.params["step"]) / "weights"
-    shutil.copytree(kept, work.out / "weights")
+    """params: step. Input: fit. Files: weights/, or policy.json and state/."""
+    kept = work.inputs["fit"][0] / "checkpoints" / str(work.params["step"])
+    shutil.copytree(kept, work.out, dirs_exist_ok=True)
     return Outcome()

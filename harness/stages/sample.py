@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 
+from rsft_bench.harness.policy_kinds import Counted
 from rsft_bench.harness.stages import Outcome, Work
 from rsft_bench.harness.stages.base import sampler, weights_folder
 from rsft_bench.harness.store import write_rows
 from rsft_bench.harness.types import Completion, Sampling
+
+#: FLOPs of each prompt and each answer of a block (``policy_kinds.DrawFlops``).
+FLOPS = "flops.json"
 
 
 def run(work: Work) -> Outcome:
     """params: prompts [[example_id, prompt]], draws [start, stop], sampling, seed, purpose.
 
     Input: policy. Files: rows.jsonl, one Completion a row in (prompt, draw) order; cut.json, ids of
-    the examples whose prompt lost turns or tokens to fit the policy's context.
+    the examples whose prompt lost turns or tokens to fit the policy's context; flops.json, where
+    the policy states what each prompt and each answer cost. Else the FLOPs of a policy without
+    weights are NaN.
     """
     params = work.params
     prompts = [(example_id, prompt) for example_id, prompt in params["prompts"]]
@@ -26,7 +33,11 @@ def run(work: Work) -> Outcome:
     policy = sampler(artifact, work.catalog)
     if policy is not None:
         answered = policy.sample(prompts, draws, sampling, params["seed"], params["purpose"])
-        rows, flops = list(answered), 0.0
+        rows, flops = list(answered), math.nan
+        if isinstance(policy, Counted):
+            counted = policy.draw_flops(prompts, rows, sampling)
+            (work.out / FLOPS).write_text(json.dumps(counted._asdict()))
+            flops = counted.total
     else:
         rows, flops, cut = _draw(work, prompts, draws, sampling)
     (work.out / "cut.json").write_text(json.dumps(cut))

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rsft_bench.harness.policies.shape import answer_tokens
 from rsft_bench.harness.stages import Outcome, Work, read_all
-from rsft_bench.harness.stages.base import scorer, weights_folder
+from rsft_bench.harness.stages.base import own_policy, scorer, weights_folder
 from rsft_bench.harness.stages.data import read_examples
 from rsft_bench.harness.store import write_rows
 from rsft_bench.harness.types import Json, Judgement
@@ -77,5 +77,10 @@ def _tokens(work: Work, samples: list[dict[str, Json]]) -> int:
     counted = [row["tokens_out"] for row in samples if "tokens_out" in row]
     texts = [row["text"] for row in samples if "tokens_out" not in row]
     for folder in work.inputs.get("tokenizer", []):
-        counted += answer_tokens(weights_folder(folder), texts)
+        own = own_policy(folder, work.catalog)
+        counted += (
+            answer_tokens(weights_folder(folder), texts)
+            if own is None
+            else own.answer_tokens(texts)
+        )
     return sum(counted)

@@ -25,8 +25,8 @@ def run(work: Work) -> Outcome:
     params = work.params
     rule = work.catalog.registry("rule").get(params["rule"])
     prompts = {e.example_id: e.prompt for e in read_examples(work.inputs["data"][0])}
-    grid = _grid(work, params["k"])
-    pool = _pool(grid, params["reward"], params["seed"], work.inputs.get("match", []))
+    grid = read_grid(work, params["k"])
+    pool = read_pool(grid, params["reward"], params["seed"], work.inputs.get("match", []))
     resolved = rule.resolve(params["rule_params"], pool)
     counts = resolved.select(pool.scores, pool.text_ids, pool.keys)
     rows = [
@@ -54,7 +54,7 @@ def run(work: Work) -> Outcome:
     return Outcome()
 
 
-def _grid(work: Work, k: int | None) -> list[list[tuple[Row, Row]]]:
+def read_grid(work: Work, k: int | None) -> list[list[tuple[Row, Row]]]:
     """Candidates by prompt in canonical order, each prompt's by draw; the first ``k`` only."""
     by_prompt: dict[str, list[tuple[Row, Row]]] = {}
     for sample, score in zip(read_all(work, "samples"), read_all(work, "scores"), strict=True):
@@ -63,7 +63,7 @@ def _grid(work: Work, k: int | None) -> list[list[tuple[Row, Row]]]:
     return [sorted(line, key=lambda pair: pair[0]["draw"]) for line in by_prompt.values()]
 
 
-def _pool(
+def read_pool(
     grid: list[list[tuple[Row, Row]]], reward: str, seed: int, match: list[Path]
 ) -> ScoredPool:
     """Arrays of shape (m, k); a ragged line is padded with NaN scores, which no rule accepts."""

@@ -5,17 +5,21 @@ Runs alone after everything else. Timings are this machine's, so its fingerprint
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from rsft_bench.harness.policy_kinds import Counted
 from rsft_bench.harness.serving import Drawn, ServingRule, answer_key, rule_of
 from rsft_bench.harness.stages import Outcome, Work
-from rsft_bench.harness.stages.base import scorer, weights_folder
+from rsft_bench.harness.stages.base import sampler, scorer, weights_folder
 from rsft_bench.harness.store import write_rows
-from rsft_bench.harness.types import Json, Sampling, Suite
+from rsft_bench.harness.types import Completion, Json, Sampler, Sampling, Suite
 
 if TYPE_CHECKING:
     from rsft_bench.harness.policies.language_model import LanguageModel
@@ -36,11 +40,7 @@ def run(work: Work) -> Outcome:
     (variant, example_id, draw and text of the answer served, latency_s, cpu_s, tokens_out, flops),
     model load excluded, warm-up prompts not recorded.
     """
-    from rsft_bench.harness.policies.language_model import load
-    from rsft_bench.harness.sampling import prepare
-
-    models = [load(weights_folder(folder)) for folder in work.inputs["policies"]]
-    packed = [prepare(lm) for lm in models]
+    servers = [_server(folder, work) for folder in work.inputs["policies"]]
     rewards = work.inputs.get("proxy", [])
     proxy = scorer(rewards[0], work.catalog) if rewards else None
     entries = work.params["entries"]
@@ -52,9 +52,8 @@ def run(work: Work) -> Outcome:
         # Rotated, so that no variant always runs first on a cold cache.
         for j in range(len(entries)):
             entry = entries[(i + j) % len(entries)]
-            at = entry["policy"]
             pick = picking[entry["method"]]
-            row = _serve((models[at], packed[at]), pick, request, entry, work.params)
+            row = _serve(servers[entry["policy"]], pick, request, entry, work.params)
             if i >= min(WARM_UP_PROMPTS, len(prompts)):
                 rows.append(row)
     write_rows(work.out / "rows.jsonl", rows)
@@ -96,26 +95,109 @@ def _picking(work: Work, method: str | None, proxy: Scorer | None) -> _Picking |
     return _Picking(rule, proxy if rule.reads_proxy else None, suite, work.params["seed"])
 
 
+class Server(Protocol):
+    """A loaded policy that answers one request with several draws."""
+
+    def sample(
+        self,
+        prompts: Sequence[tuple[str, str]],
+        draws: range,
+        sampling: Sampling,
+        seed: int,
+        purpose: str,
+    ) -> Sequence[Completion]:
+        """See ``types.Sampler``."""
+
+    def flops(
+        self, request: tuple[str, str], rows: Sequence[Completion], sampling: Sampling
+    ) -> float:
+        """FLOPs of the answers to one request, NaN where unknown."""
+
+
+def _server(artifact: Path, work: Work) -> Server:
+    own = sampler(artifact, work.catalog)
+    return OfWeights.load(weights_folder(artifact)) if own is None else OfItself(own)
+
+
+@dataclass(frozen=True, slots=True)
+class OfWeights:
+    """A language model with its packed weights."""
+
+    lm: LanguageModel
+    packed: LlamaWeights | None
+
+    @classmethod
+    def load(cls, folder: Path) -> OfWeights:
+        """The model of a folder."""
+        from rsft_bench.harness.policies.language_model import load
+        from rsft_bench.harness.sampling import prepare
+
+        lm = load(folder)
+        return cls(lm, prepare(lm))
+
+    def sample(
+        self,
+        prompts: Sequence[tuple[str, str]],
+        draws: range,
+        sampling: Sampling,
+        seed: int,
+        purpose: str,
+    ) -> Sequence[Completion]:
+        """By the fast sampler."""
+        from rsft_bench.harness.sampling import sample
+
+        return sample(self.lm, prompts, draws, sampling, seed, purpose, packed=self.packed)
+
+    def flops(
+        self, request: tuple[str, str], rows: Sequence[Completion], sampling: Sampling
+    ) -> float:
+        """The prompt is read once for all draws."""
+        from rsft_bench.harness.metering.formulas import sample_flops
+
+        tokens = [row.tokens_out for row in rows]
+        config = self.lm.model.config.to_dict()
+        return sample_flops(config, rows[0].tokens_in, tokens, shared_by=len(tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class OfItself:
+    """A policy that answers by itself."""
+
+    policy: Sampler
+
+    def sample(
+        self,
+        prompts: Sequence[tuple[str, str]],
+        draws: range,
+        sampling: Sampling,
+        seed: int,
+        purpose: str,
+    ) -> Sequence[Completion]:
+        """As the policy does."""
+        return self.policy.sample(prompts, draws, sampling, seed, purpose)
+
+    def flops(
+        self, request: tuple[str, str], rows: Sequence[Completion], sampling: Sampling
+    ) -> float:
+        """As the policy says, if it does."""
+        if not isinstance(self.policy, Counted):
+            return math.nan
+        return self.policy.draw_flops([request], rows, sampling).total
+
+
 def _serve(
-    model: tuple[LanguageModel, LlamaWeights | None],
+    server: Server,
     pick: _Picking | None,
     request: tuple[str, str],
     entry: Json,
     params: Json,
 ) -> dict[str, Json]:
-    from rsft_bench.harness.metering.formulas import sample_flops
-    from rsft_bench.harness.sampling import sample
-
-    lm, packed = model
     sampling = Sampling(**{**params["sampling"], "temperature": entry["temperature"]})
     wall, cpu = time.perf_counter(), time.process_time()
-    rows = sample(lm, [request], range(entry["n"]), sampling, params["seed"], "test", packed=packed)
+    rows = server.sample([request], range(entry["n"]), sampling, params["seed"], "test")
     served = rows[0] if pick is None else rows[pick.served(request, [row.text for row in rows])]
     latency, busy = time.perf_counter() - wall, time.process_time() - cpu
-    tokens = [row.tokens_out for row in rows]
-    flops = sample_flops(
-        lm.model.config.to_dict(), rows[0].tokens_in, tokens, shared_by=len(tokens)
-    )
+    flops = server.flops(request, rows, sampling)
     if pick is not None and pick.judge is not None:
         flops += pick.judge.flops(len(rows))
     return {
@@ -125,6 +207,6 @@ def _serve(
         "text": served.text,
         "latency_s": latency,
         "cpu_s": busy,
-        "tokens_out": sum(tokens),
+        "tokens_out": sum(row.tokens_out for row in rows),
         "flops": flops,
     }

@@ -1,16 +1,18 @@
 """Unbiased estimators from several draws per prompt: pass@k, pass^k, best-of-n by proxy rank.
 
-Pure, numpy only. Estimates for different k or n share draws: resample prompts, never treat the
-points of one curve as independent.
+Pure. Estimates for different k or n share draws: resample prompts, never treat the points of one
+curve as independent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import comb
 
 import numpy as np
+from scipy import stats
 
-from rsft_bench.harness.types import FloatArray
+from rsft_bench.harness.types import FloatArray, IntArray
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -49,15 +51,36 @@ def best_of_n_weights(proxy: FloatArray, n: int) -> FloatArray:
     Raises:
         ValueError: not 1 <= n <= N.
     """
-    scores = np.where(np.isnan(proxy), -np.inf, np.asarray(proxy, dtype=np.float64))
-    total = scores.size
-    if not 1 <= n <= total:
-        raise ValueError(f"best of {n} needs 1 <= n <= {total} draws")
-    by_rank = np.array([comb(i, n - 1) / comb(total, n) for i in range(total)])
-    _, group, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    shared = np.add.reduceat(by_rank, starts) / counts
-    return np.asarray(shared[group])
+    below, above = _tied_ranks(np.asarray(proxy, dtype=np.float64))
+    (reached,) = _none_above(below.size, [n])
+    return np.asarray((reached[above] - reached[below]) / (above - below))
+
+
+def best_of_curve(proxy: FloatArray, values: FloatArray, sizes: Sequence[int]) -> FloatArray:
+    """Expected value of the best of n draws by proxy for every n in ``sizes``, one row a prompt.
+
+    The whole curve from one pool, with the weights of ``best_of_n_weights``; unbiased. Points of
+    one curve share their draws: resample prompts.
+
+    Args:
+        proxy: ranking scores, shape (units, N).
+        values: what to average at the chosen rank (gold, or the proxy itself), shape (units, N).
+        sizes: numbers of draws, each in 1..N.
+
+    Returns:
+        Means, shape (units, len(sizes)).
+
+    Raises:
+        ValueError: an n outside 1..N.
+    """
+    scores = np.asarray(proxy, dtype=np.float64)
+    ranks = [_tied_ranks(row) for row in scores]
+    below, above = (np.array([r[i] for r in ranks]).reshape(scores.shape) for i in (0, 1))
+    shared = np.asarray(values, dtype=np.float64) / (above - below)
+    out = np.empty((len(scores), len(sizes)))
+    for j, reached in enumerate(_none_above(scores.shape[1], sizes)):
+        out[:, j] = ((reached[above] - reached[below]) * shared).sum(axis=1)
+    return out
 
 
 def best_of_k_mean(scores: FloatArray, k: int, values: FloatArray | None = None) -> float:
@@ -73,6 +96,31 @@ def best_of_k_mean(scores: FloatArray, k: int, values: FloatArray | None = None)
     """
     weights = best_of_n_weights(scores, k)
     return float(weights @ np.asarray(scores if values is None else values, dtype=np.float64))
+
+
+def binomial_mean(estimator: Callable[[int], float], n: int, p: float) -> float:
+    """Exact expectation of an estimator that sees c passes among n draws of pass rate p."""
+    law = stats.binom.pmf(np.arange(n + 1), n, p)
+    return float(sum(w * estimator(c) for c, w in enumerate(law)))
+
+
+def _tied_ranks(scores: FloatArray) -> tuple[IntArray, IntArray]:
+    """How many of one prompt's draws lie below each, and how many not above it, each (N,)."""
+    known = np.where(np.isnan(scores), -np.inf, scores)
+    rising = np.sort(known)
+    return np.searchsorted(rising, known, "left"), np.searchsorted(rising, known, "right")
+
+
+def _none_above(total: int, sizes: Sequence[int]) -> list[FloatArray]:
+    """C(i, n) / C(N, n) for i = 0..N, one array for each n: P(n of N draws lie among i of them)."""
+    if not all(1 <= n <= total for n in sizes):
+        raise ValueError(f"best of {', '.join(map(str, sizes))} needs 1 <= n <= {total} draws")
+    found: dict[int, FloatArray] = {}
+    chance = np.ones(total + 1)
+    for taken in range(max(sizes, default=0)):
+        chance = chance * np.maximum(np.arange(total + 1) - taken, 0) / (total - taken)
+        found[taken + 1] = chance
+    return [found[n] for n in sizes]
 
 
 def _check_counts(n: int, c: int, k: int) -> None:

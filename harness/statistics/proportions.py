@@ -49,6 +49,21 @@ def jeffreys(count: int, n: int, level: float = 0.95) -> Interval:
     return Interval(lo, hi, "jeffreys")
 
 
+def clopper_pearson(count: int, n: int, level: float = 0.95) -> Interval:
+    """Exact interval of count/n: coverage is at least ``level`` for every rate.
+
+    Raises:
+        ValueError: n < 1 or not 0 <= count <= n.
+
+    Source: Clopper and Pearson 1934 (Biometrika 26:404-413).
+    """
+    _check(count, n)
+    tail = (1.0 - level) / 2
+    lo = 0.0 if count == 0 else float(stats.beta.ppf(tail, count, n - count + 1))
+    hi = 1.0 if count == n else float(stats.beta.ppf(1.0 - tail, count + 1, n - count))
+    return Interval(lo, hi, "clopper-pearson")
+
+
 def zero_count_upper(n: int, level: float = 0.95) -> float:
     """Exact one-sided upper bound of a rate seen 0 times in n trials: 1 - (1-level)^(1/n).
 

@@ -7,14 +7,15 @@ leave little padding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from rsft_bench.harness.errors import UserError
+from rsft_bench.harness.learning import LIKELIHOOD
 from rsft_bench.harness.types import TrainRow
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Group:
         weights: weight of each target's NLL, shape (n,), float32.
         lengths: input tokens of each row, shape (rows,).
         tree: None where every token sees all earlier ones of its row.
+        loss: name of the loss of all its rows, with the numbers it reads in ``settings``.
+        columns: what else the loss reads, one entry a target, each of shape (n,).
     """
 
     input_ids: Tensor
@@ -73,18 +76,21 @@ class Group:
     weights: Tensor
     lengths: Tensor
     tree: Tree | None = None
+    loss: str = LIKELIHOOD
+    settings: Mapping[str, float] = field(default_factory=dict)
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Group:
         """The same group on a device; itself where it is there already."""
         if self.input_ids.device == device:
             return self
-        moved = {
-            field.name: getattr(self, field.name).to(device)
-            for field in fields(self)
-            if field.name != "tree"
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {
+            name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)
         }
         tree = self.tree and Tree(self.tree.places.to(device), self.tree.seen.to(device))
-        return Group(**moved, tree=tree)
+        columns = {name: column.to(device) for name, column in self.columns.items()}
+        return replace(self, **moved, tree=tree, columns=columns)
 
 
 def encode_rows(lm: LanguageModel, rows: Sequence[TrainRow]) -> tuple[list[EncodedRow], int]:

@@ -1,10 +1,11 @@
-"""The one trainer: weighted likelihood over one or two sets, for every arm that trains.
+"""The one trainer: weighted losses over one or more sets, for every arm that trains.
 
-A step minimises sum over sets of coefficient * (rows / B) * sum over the batch of w_i NLL_i, with
-NLL_i summed over answer tokens and stop. The denominator is fixed, so the expectation of a step's
-gradient is the gradient of the whole objective (protocol.md section 3). A step's rows go through
-the model in small groups whose gradients add up before the one update: that loop over groups is the
-gradient accumulation, so ``batch`` may be as large as wanted in the memory of one group.
+A step minimises sum over sets of coefficient * (rows / B) * sum over the batch of w_i loss_i, with
+loss_i the NLL summed over answer tokens and stop, or another of ``objectives``. The denominator is
+fixed, so the expectation of a step's gradient is the gradient of the whole objective (protocol.md
+section 3). A step's rows go through the model in small groups whose gradients add up before the one
+update: that loop over groups is the gradient accumulation, so ``batch`` may be as large as wanted
+in the memory of one group.
 """
 
 from __future__ import annotations
@@ -20,17 +21,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from rsft_bench.harness.errors import UserError
-from rsft_bench.harness.training.batches import EncodedRow, Group, encode_rows
+from rsft_bench.harness.learning import LOSSES, Budget, WeightedSet
+from rsft_bench.harness.training.batches import Group
 from rsft_bench.harness.training.forwards import Forward
-from rsft_bench.harness.training.order import row_order
+from rsft_bench.harness.training.objectives import group_loss
 from rsft_bench.harness.training.placement import Placement, place
 from rsft_bench.harness.training.resume import Progress, States, identity
 from rsft_bench.harness.training.schedules import SCHEDULES, learning_rate
-from rsft_bench.harness.training.sharing import step_groups
-from rsft_bench.harness.types import Budget, FloatArray, IntArray, WeightedSet
+from rsft_bench.harness.training.sources import (
+    Passes,
+    Source,
+    groups_of,
+    make_source,
+    with_reference,
+)
+from rsft_bench.harness.types import FloatArray
 
 if TYPE_CHECKING:
     from rsft_bench.harness.policies.language_model import LanguageModel
@@ -53,6 +60,9 @@ class FitResult:
         rows_cut: rows whose answer lost its end to the context.
         wall_s: seconds on the clock, after a resumption those since then.
         cpu_s: processor seconds of this process.
+        reference_tokens: input tokens that the model a fit starts from has read beside the trained
+            one, for a loss that compares them; a forward pass each. ``reference_tokens_squared`` as
+            ``tokens_squared``.
     """
 
     lm: LanguageModel
@@ -64,15 +74,8 @@ class FitResult:
     rows_cut: int
     wall_s: float
     cpu_s: float
-
-
-@dataclass(frozen=True)
-class _Source:
-    """An encoded set: ``weights`` hold coefficient * (rows / B) * w_i, ``order`` (steps, B)."""
-
-    rows: list[EncodedRow]
-    weights: list[float]
-    order: IntArray
+    reference_tokens: int = 0
+    reference_tokens_squared: int = 0
 
 
 def fit(
@@ -90,24 +93,25 @@ def fit(
     second call gives the same weights bit for bit. ``keep`` names steps after which a copy of the
     model is kept; the schedule does not change. With ``budget.save_every`` the state is written to
     the folder ``partial`` and a later equal call goes on from it to the same bits; the caller
-    deletes the folder when it has stored the result.
+    deletes the folder when it has stored the result. The reference of a loss is ``lm`` itself.
 
     Raises:
-        ValueError: no set with a positive coefficient, an empty set, or an unusable budget, weight
-            or coefficient.
+        ValueError: no set with a positive coefficient, an empty set, or an unusable budget, weight,
+            coefficient or loss.
         UserError: rows without an answer token to learn from, a loss that is not finite, or a
             device or package that is not there.
     """
     wall, cpu = time.perf_counter(), time.process_time()
     active = _checked(sets, budget)
-    encoded = {item.name: encode_rows(lm, item.rows) for item in active}
-    sources = [_source(item, encoded[item.name][0], budget, seed) for item in active]
+    sources = [make_source(lm, item, budget, seed) for item in active]
     model: Any = copy.deepcopy(lm.model)
     model.train(False)
     saves = partial is not None and budget.save_every > 0
     name = identity(model, active, budget, seed, keep) if saves else ""
     states = States(partial, budget.save_every, name)
-    done = _train(place(model, budget), sources, budget, lm.pad_id, keep, states)
+    placed = place(model, budget)
+    sources, before = _with_references(placed, sources, lm.pad_id)
+    done = _train(placed, sources, budget, lm.pad_id, keep, states)
     return FitResult(
         lm=dataclasses.replace(lm, model=model.cpu()),
         kept={step: dataclasses.replace(lm, model=kept.cpu()) for step, kept in done.kept.items()},
@@ -115,10 +119,27 @@ def fit(
         tokens=done.tokens,
         tokens_squared=done.tokens_squared,
         rows_seen={item.name: budget.steps * budget.batch for item in active},
-        rows_cut=sum(cut for _, cut in encoded.values()),
+        rows_cut=sum(source.cut for source in sources),
         wall_s=time.perf_counter() - wall,
         cpu_s=time.process_time() - cpu,
+        reference_tokens=before.tokens + done.reference.tokens,
+        reference_tokens_squared=before.tokens_squared + done.reference.tokens_squared,
     )
+
+
+def _with_references(
+    placed: Placement, sources: Sequence[Source], pad_id: int
+) -> tuple[list[Source], Passes]:
+    """Sources with what the model knows of them before training; the model kept where asked."""
+    known, total = [], Passes()
+    for source in sources:
+        filled, passes = with_reference(source, placed.forward, pad_id, placed.device)
+        known.append(filled)
+        total.tokens += passes.tokens
+        total.tokens_squared += passes.tokens_squared
+    if any(source.objective.needs == "logits" for source in sources):
+        placed.keep_reference()
+    return known, total
 
 
 def step_loss(forward: Forward, groups: Sequence[Group]) -> float:
@@ -126,8 +147,7 @@ def step_loss(forward: Forward, groups: Sequence[Group]) -> float:
     forward.begin()
     total = 0.0
     for group in groups:
-        nll = F.cross_entropy(forward.logits(group), group.targets, reduction="none")
-        loss = torch.dot(nll, group.weights)
+        loss = group_loss(forward, group)
         loss.backward()
         total += loss.item()
     forward.finish()
@@ -149,6 +169,7 @@ def _checked(sets: Sequence[WeightedSet], budget: Budget) -> list[WeightedSet]:
             raise ValueError(f"coefficient of {item.name!r} is {item.coefficient}")
         if not (np.isfinite(weights).all() and (weights >= 0).all()):
             raise ValueError(f"training set {item.name!r} has a negative or non-finite weight")
+        _check_loss(item)
     active = [item for item in sets if item.coefficient > 0]
     if not active:
         raise ValueError("no training set has a positive coefficient")
@@ -157,22 +178,26 @@ def _checked(sets: Sequence[WeightedSet], budget: Budget) -> list[WeightedSet]:
     return active
 
 
-def _source(item: WeightedSet, rows: list[EncodedRow], budget: Budget, seed: int) -> _Source:
-    scale = item.coefficient * len(rows) / budget.batch
-    order = row_order(seed, item.stream, len(rows), budget.batch, budget.steps)
-    return _Source(rows, [scale * row.weight for row in item.rows], order)
-
-
-def _groups(sources: Sequence[_Source], step: int, share: bool, pad_id: int) -> list[Group]:
-    """The rows of one step of all sets, in groups."""
-    drawn = [(source, i) for source in sources for i in source.order[step]]
-    rows = [source.rows[i] for source, i in drawn]
-    return step_groups(rows, [source.weights[i] for source, i in drawn], pad_id, share)
+def _check_loss(item: WeightedSet) -> None:
+    """Raise ValueError where a set lacks what its loss reads."""
+    expected = LOSSES.get(item.loss)
+    if expected is None or set(item.settings) != set(expected):
+        raise ValueError(
+            f"training set {item.name!r}: loss {item.loss!r} with {dict(item.settings)}; "
+            f"losses and their settings are {dict(LOSSES)}"
+        )
+    if not all(value > 0 and math.isfinite(value) for value in item.settings.values()):
+        raise ValueError(f"training set {item.name!r}: unusable {dict(item.settings)}")
+    if item.loss == "preference" and any(row.other is None for row in item.rows):
+        raise ValueError(f"training set {item.name!r} has a row without a rejected answer")
+    rates = [row.rate for row in item.rows if not row.accepted]
+    if item.loss == "nft" and not all(0 <= rate < 1 for rate in rates):
+        raise ValueError(f"training set {item.name!r} has a rejected row of rate outside [0, 1)")
 
 
 def _train(
     placed: Placement,
-    sources: Sequence[_Source],
+    sources: Sequence[Source],
     budget: Budget,
     pad_id: int,
     keep: Sequence[int],
@@ -187,7 +212,7 @@ def _train(
     for step in range(done.step, budget.steps):
         for settings in optimizer.param_groups:
             settings["lr"] = learning_rate(step, budget)
-        groups = _groups(sources, step, share, pad_id)
+        groups = groups_of(sources, step, share, pad_id)
         loss = placed.summed(step_loss(placed.forward, placed.part(groups)))
         if not math.isfinite(loss):
             states.clear()

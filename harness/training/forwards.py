@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import Any, Protocol
 
@@ -60,6 +61,36 @@ class ModelForward:
 
     def finish(self) -> None:
         """Gradients are already in place."""
+
+
+class Referenced:
+    """A forward beside that of a model which is not trained, for losses that read its logits."""
+
+    def __init__(self, forward: Forward, model: nn.Module) -> None:
+        """``model`` is copied and the copy read by a forward of the same kind as ``forward``."""
+        kind: Any = type(forward)
+        reference: Forward = kind(copy.deepcopy(model))
+        self._forward, self._reference = forward, reference
+        self.shares = forward.shares and reference.shares
+        with torch.no_grad():
+            reference.begin()
+
+    def begin(self) -> None:
+        """Prepare the trained model for a step."""
+        self._forward.begin()
+
+    def logits(self, group: Group) -> Tensor:
+        """The trained model's logits."""
+        return self._forward.logits(group)
+
+    def reference(self, group: Group) -> Tensor:
+        """The reference's logits at the same slots, (n, vocabulary), without gradients."""
+        with torch.no_grad():
+            return self._reference.logits(group)
+
+    def finish(self) -> None:
+        """Leave the gradients in the trained model's parameters."""
+        self._forward.finish()
 
 
 def forward_for(model: nn.Module) -> Forward:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rsft_bench.harness.errors import UserError
 from rsft_bench.harness.training.batches import Group
-from rsft_bench.harness.training.forwards import Forward, ModelForward, forward_for
+from rsft_bench.harness.training.forwards import Forward, ModelForward, Referenced, forward_for
 from rsft_bench.harness.types import Budget
 
 
@@ -29,6 +29,10 @@ class Placement:
         self.model = model.to(device)
         self.device = device
         self.forward: Forward = forward_for(self.model)
+
+    def keep_reference(self) -> None:
+        """Stand the model as it is now beside the one that goes on being trained."""
+        self.forward = Referenced(self.forward, self.model)
 
     def part(self, groups: Sequence[Group]) -> list[Group]:
         """The groups that this process computes, on its device."""

@@ -24,6 +24,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rsft_bench.harness.training.batches import Group
+from rsft_bench.harness.training.objectives import OBJECTIVES
+from rsft_bench.harness.training.sources import Passes
 from rsft_bench.harness.types import Budget, FloatArray, WeightedSet
 
 STATE = "state.safetensors"
@@ -39,6 +41,7 @@ class Progress:
         tokens: input tokens computed so far, padding not counted.
         tokens_squared: sum of the squares of the sequences' input tokens.
         kept: copies of the model by step.
+        reference: what the reference has read in these steps.
     """
 
     losses: FloatArray
@@ -46,12 +49,14 @@ class Progress:
     tokens: int = 0
     tokens_squared: int = 0
     kept: dict[int, Any] = field(default_factory=dict)
+    reference: Passes = field(default_factory=Passes)
 
     def count(self, groups: Sequence[Group]) -> None:
         """Add the tokens of a step; a prompt that answers share counts once."""
         for group in groups:
             self.tokens += int(group.lengths.sum())
             self.tokens_squared += int((group.lengths**2).sum())
+        self.reference.count(g for g in groups if OBJECTIVES.get(g.loss).needs == "logits")
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,10 @@ class States:
         for step, kept in at.kept.items():
             tensors |= {f"kept.{step}.{name}": p for name, p in kept.named_parameters()}
         tensors["losses"] = torch.from_numpy(at.losses)
-        tensors["counts"] = torch.tensor([at.step, at.tokens, at.tokens_squared])
+        read = at.reference
+        tensors["counts"] = torch.tensor(
+            [at.step, at.tokens, at.tokens_squared, read.tokens, read.tokens_squared]
+        )
         plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
         self.folder.mkdir(parents=True, exist_ok=True)
         new = self.folder / f"{os.getpid()}.new"
@@ -104,12 +112,13 @@ class States:
                 for name, t in found.items()
                 if name.startswith(own)
             }
-        step, tokens, squared = (int(n) for n in found["counts"])
+        step, tokens, squared, *read = (int(n) for n in found["counts"])
         kept: dict[int, Any] = {}
         for number in sorted({int(n.split(".")[1]) for n in found if n.startswith("kept.")}):
             kept[number] = copy.deepcopy(model)
             _fill(kept[number], found, f"kept.{number}.")
-        return Progress(found["losses"].numpy().copy(), step, tokens, squared, kept)
+        losses = found["losses"].numpy().copy()
+        return Progress(losses, step, tokens, squared, kept, Passes(*read))
 
     def clear(self) -> None:
         """Delete the state; absent is fine."""

@@ -77,6 +77,28 @@ def row_weights(
     return np.asarray(share / (mean_tokens * prompts), dtype=np.float64)
 
 
+def share_weights(example_ids: Sequence[str], shares: FloatArray, mean_tokens: float) -> FloatArray:
+    """Weight w_i = share / (c |X|) of every row, shape (rows,), for shares that a target fixed.
+
+    X are the prompts with a positive share. Shares of count / n(x) give ``row_weights`` at
+    ``prompt``; those of a prompt need not sum to 1, so that prompts may count differently.
+
+    Args:
+        example_ids: prompt of each row.
+        shares: non-negative part that each row takes of its prompt's weight, shape (rows,).
+        mean_tokens: c of D; 1 for a loss that is not a sum over tokens.
+
+    Raises:
+        ValueError: no share is positive, one is negative or not finite, or c is not positive.
+    """
+    if not (np.isfinite(shares).all() and (shares >= 0).all() and shares.sum() > 0):
+        raise ValueError("share_weights needs finite shares of at least 0, one of them positive")
+    if not mean_tokens > 0:
+        raise ValueError(f"mean_tokens must be positive, not {mean_tokens}")
+    prompts = len({e for e, share in zip(example_ids, shares, strict=True) if share > 0})
+    return np.asarray(shares / (mean_tokens * prompts), dtype=np.float64)
+
+
 def coefficients(lam: float) -> tuple[float, float]:
     """(1 / (1 + lambda), lambda / (1 + lambda)): what D and A are multiplied by; inf gives (0, 1).
 

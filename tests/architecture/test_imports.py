@@ -16,7 +16,7 @@ PARTS = ("harness", "tasks", "baselines", "reports")
 MAX_MODULE_LINES = 300
 MAX_FUNCTION_LINES = 50
 
-KERNEL = ("types", "errors", "seeding", "registry")
+KERNEL = ("types", "learning", "errors", "seeding", "registry")
 KERNEL_MODULES = tuple(f"rsft_bench.harness.{name}" for name in KERNEL)
 ALLOWED = {
     "tasks": (

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rsft_bench.baselines.selection import RULES
+from rsft_bench.baselines.rules import RULES
 from rsft_bench.harness.cli.compose import catalog
 from rsft_bench.harness.config_sources import from_mapping
 from rsft_bench.harness.executors.local import LocalExecutor

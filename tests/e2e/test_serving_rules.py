@@ -242,5 +242,6 @@ def test_standard_serves_rsft_by_best_of_n_from_enough_draws() -> None:
     names = {v.id for v in plan.variants}
     assert {f"best_of_n[n={n},source={plan.primary.id}]" for n in (2, 4)} <= names
     assert {f"{rule}[n=8]" for rule in RULES} <= names
-    assert plan.sources() == {"sft", plan.primary.id}
-    assert plan.serving(plan.primary).draws == 16
+    (policy,) = plan.policies
+    assert plan.sources(policy.capabilities) == {"sft", plan.primary.id}
+    assert plan.serving(plan.primary, policy.capabilities).draws == 16

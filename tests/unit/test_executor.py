@@ -188,7 +188,7 @@ def test_a_task_is_known_while_it_runs(tmp_path: Path, monkeypatch: pytest.Monke
     seen: list[Task | None] = []
 
     class Fake:
-        def function(self) -> Any:
+        def function(self, inputs: Any, catalog: Any) -> Any:
             def run(work: Any) -> Any:
                 seen.append(worker.STATE.task)
                 raise ZeroDivisionError

@@ -18,6 +18,7 @@ from rsft_bench.harness.metering.formulas import (
     attention_width,
     break_even_requests,
     forward_flops,
+    forward_flops_of_totals,
     matrix_weights,
     parameters,
     proxy_fit_flops,
@@ -67,6 +68,7 @@ def test_counts_by_hand() -> None:
     rows = [3, 7, 11]
     totals = sum(rows), sum(n * n for n in rows)
     assert train_flops_of_totals(HAND, *totals) == train_flops(HAND, rows)
+    assert forward_flops_of_totals(HAND, *totals) == forward_flops(HAND, rows)
 
 
 @pytest.mark.parametrize(

@@ -585,6 +585,9 @@ def test_a_damaged_baseline_is_refused(baseline: Path, retrained: Path, tmp_path
     write_json(broken / "baseline.json", {k: v for k, v in info.items() if k != "margins"})
     with pytest.raises(DataError, match="not a baseline"):
         run_gate(retrained, broken)
+    write_json(broken / "baseline.json", info | {"run": 7})
+    with pytest.raises(DataError, match="'run' is no mapping"):
+        run_gate(retrained, broken)
 
 
 def test_changed_counts_are_shown_and_do_not_block(

@@ -10,7 +10,7 @@ import pytest
 
 from rsft_bench.baselines import METHODS
 from rsft_bench.harness.catalog import DEFAULT_PATHS, Catalog
-from rsft_bench.harness.config import parse_config
+from rsft_bench.harness.config import config_schema, parse_config
 from rsft_bench.harness.errors import CapabilityError, ConfigError
 from rsft_bench.harness.preflight import check_capabilities, check_kind
 from rsft_bench.harness.spaces import Plan, make_plan
@@ -28,6 +28,8 @@ def plan(catalog: Catalog | None = None, **changes: Any) -> Plan:
 
 RATE = "rsft[accept=threshold,k=4,lambda=1,target_rate=0.1]"
 TAU = "rsft[accept=threshold,k=4,lambda=1,tau=0.5]"
+TOP = "rsft[accept=top_m,k=4,lambda=1,m=2]"
+RSO = "rsft[accept=statistical,beta=0.5,k=4,lambda=1,m=2]"
 
 
 @pytest.mark.parametrize(
@@ -35,12 +37,15 @@ TAU = "rsft[accept=threshold,k=4,lambda=1,tau=0.5]"
     [
         (ARGMAX, "rsft[accept=random,k=4,lambda=1,match=argmax]", True),
         (ARGMAX, f"rsft[accept=random,k=4,lambda=1,match={ARGMAX}]", True),
-        # A threshold that argmax never reads is no difference.
-        (ARGMAX, "rsft[accept=random,k=4,lambda=1,match=argmax,tau=0.5]", True),
+        (TOP, "rsft[accept=random,k=4,lambda=1,m=2,match=top_m]", True),
+        (TOP, "rsft[accept=random,k=4,lambda=1,m=3,match=top_m]", False),
+        (TOP, f"rsft[accept=random,k=4,lambda=1,match={TOP}]", True),
+        (RSO, f"rsft[accept=random,k=4,lambda=1,match={RSO}]", True),
+        # Counts anywhere are another control, and so is another proposal.
+        (TOP, f"rsft[accept=random,by=rate,k=4,lambda=1,match={TOP}]", False),
+        (TOP, f"rsft[accept=random,k=4,lambda=1,match={TOP},source=base]", False),
         (RATE, f"rsft[accept=random,k=4,lambda=1,match={RATE}]", True),
         (TAU, f"rsft[accept=random,k=4,lambda=1,match={TAU}]", True),
-        # By id the control's own thresholds are never read.
-        (RATE, f"rsft[accept=random,k=4,lambda=1,match={RATE},target_rate=0.3]", True),
         # By rule they decide what is copied.
         (RATE, "rsft[accept=random,k=4,lambda=1,match=threshold,target_rate=0.1]", True),
         (RATE, "rsft[accept=random,k=4,lambda=1,match=threshold,target_rate=0.3]", False),
@@ -118,6 +123,87 @@ class Boaster:
         return None
 
 
-def test_only_weights_can_be_trained() -> None:
+class OwnTraining(Boaster):
+    """Keeps and restores its own fits."""
+
+    def restore(self, options: Json, folder: Path) -> None:
+        return None
+
+
+def test_only_weights_or_an_own_trainer_can_be_trained() -> None:
     with pytest.raises(CapabilityError, match="claims 'trainable' without a folder"):
         check_kind(Boaster())
+    check_kind(OwnTraining())
+
+
+TWO: dict[str, Any] = {"policies": ["categorical", "nano-1"], "suites": ["synthetic_choices"]}
+
+
+def placed(*suites: Any, **changes: Any) -> Plan:
+    return plan(**{**TWO, "suites": list(suites), **changes})
+
+
+def test_a_suite_may_name_its_policies() -> None:
+    made = placed({"name": "synthetic_choices", "policies": ["categorical"]}, "order_status")
+    assert [p.name for p in made.policies_of("synthetic_choices")] == ["categorical"]
+    assert [p.name for p in made.policies_of("order_status")] == ["categorical", "nano-1"]
+
+
+@pytest.mark.parametrize(
+    ("suites", "words"),
+    [
+        (
+            [{"name": "synthetic_choices", "policies": ["categorcal"]}],
+            "lists policy 'categorcal', which the run does not have. Did you mean 'categorical'",
+        ),
+        # Registered, but not in this run.
+        ([{"name": "order_status", "policies": ["recorded"]}], "lists policy 'recorded', which"),
+        (
+            [{"name": "order_status", "policies": ["nano-1"]}],
+            "policy 'categorical' runs on no suite",
+        ),
+    ],
+)
+def test_policies_without_a_place_are_refused(suites: list[Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        placed(*suites)
+
+
+def test_capabilities_are_asked_for_where_a_policy_runs(tmp_path: Path) -> None:
+    """Replayed answers beside a trained policy, each on its own suite with its own variants."""
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text('{"prompt": "a", "answers": ["b"]}')
+    policies = ["categorical", {"name": "recorded", "path": str(answers)}]
+    own = {"name": "synthetic_choices", "policies": ["categorical"]}
+    replayed = {"name": "order_status", "policies": ["recorded"], "variants": ["base"]}
+    variants = ["base", "sft", "best_of_n"]
+    made = placed(own, replayed, policies=policies, variants=variants)
+    assert [v.id for v in made.variants_of("order_status")] == ["base"]
+    with pytest.raises(CapabilityError, match="'sft' needs capability 'trainable', which policy"):
+        placed(own, {**replayed, "variants": ["sft"]}, policies=policies, variants=variants)
+    # Best-of-n reweights what each policy starts from: sft of one, base of the other.
+    by_name = {p.name: made.sources(p.capabilities) for p in made.policies}
+    assert by_name == {"categorical": {"sft"}, "recorded": {"base"}}
+
+
+def test_a_suite_for_all_policies_changes_no_hash() -> None:
+    raw: dict[str, Any] = {"suites": ["order_status"], "variants": ["sft"]}
+    config = parse_config(raw)
+    assert "policies" not in config.resolved()["suites"][0]
+    named = parse_config({**raw, "suites": [{"name": "order_status", "policies": ["nano-1"]}]})
+    assert named.config_hash() != config.config_hash()
+    assert parse_config(named.resolved()) == named
+    assert "policies" in config_schema()["$defs"]["SuiteSpec"]["properties"]
+
+
+def test_a_blocking_variant_that_the_run_lacks_is_refused_before_anything_is_spent() -> None:
+    with pytest.raises(ConfigError, match="'base' is not among the run's variants"):
+        plan(variants=["sft"], gate={"variants": ["base"]})
+    with pytest.raises(ConfigError, match="no `primary`"):
+        plan(variants=["sft"], gate={"variants": ["primary"]})
+    # Written with a default, it is still the variant that the run has.
+    plan(variants=["sft"], gate={"variants": ["sft[temperature=1]"]})
+
+
+def test_a_run_that_says_nothing_of_the_gate_need_not_have_its_default_variants() -> None:
+    plan(policies=[{"name": "recorded", "path": __file__}], variants=["base"])

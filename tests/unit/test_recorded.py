@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from rsft_bench.harness.errors import DataError, UserError
-from rsft_bench.harness.policies.recorded import RECORDED, RecordedPolicy, count_tokens
+from rsft_bench.harness.policies.counting import count_tokens
+from rsft_bench.harness.policies.recorded import RECORDED, RecordedPolicy
 
 
 def write(path: Path, rows: list[Any]) -> Path:

@@ -44,13 +44,14 @@ def test_the_terminal_table_begins_with_the_ceiling() -> None:
 
 
 def test_proxy_on_select_stands_beside_confirm() -> None:
-    quality = ProxyQuality(0.8, (0.7, 0.9), 0.6, (0.5, 0.7), 0.2, (0.1, 0.3))
+    quality = ProxyQuality(0.8, (0.7, 0.9), 0.6, (0.5, 0.7), 0.2, (0.1, 0.3), 0.04, (0.0, 0.06))
     found = analysis(replace(suite(), proxy_select=quality))
     select, confirm = proxy_table(found).rows
     assert select[1:] == (
         *("select", "0.800 [0.700, 0.900]", "0.600 [0.500, 0.700]", "0.200 [0.100, 0.300]"),
+        "0.040 [0.000, 0.060]",
     )
-    assert confirm[1:] == ("confirm", "n/a", "n/a", "n/a")
+    assert confirm[1:] == ("confirm", "n/a", "n/a", "n/a", "n/a")
 
 
 def test_a_training_set_that_no_seed_redraws_is_named() -> None:

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rsft_bench.harness.statistics import best_of_n_weights
+from rsft_bench.harness.statistics import best_of_curve
 from rsft_bench.reports.audit import accept_audits
 from rsft_bench.reports.diagnostics import (
-    best_of_curve,
     draw_matrices,
     headroom,
     passes,
@@ -52,7 +51,7 @@ def draws(passed: list[list[bool]], proxy: list[list[float]]) -> pd.DataFrame:
 def test_best_of_n_agrees_with_enumeration() -> None:
     rng = np.random.default_rng(1)
     passed, proxy = rng.random((3, 6)) < 0.5, rng.random((3, 6))
-    curve = best_of_curve(passed.astype(float), proxy, range(1, 7))
+    curve = best_of_curve(proxy, passed.astype(float), range(1, 7))
     for i in range(3):
         for n in range(1, 7):
             best = [
@@ -119,6 +118,7 @@ def test_accept_audit_by_hand() -> None:
     )
     cells = pd.DataFrame([{"suite": "s", "policy": "p", "variant": "v", "seed": 0, "tau": np.nan}])
     cells["rows_a"] = 1
+    cells["sample_flops"], cells["score_flops"] = 30.0, 10.0
     (found,) = accept_audits(pool, selected, cells, KEY, {"v": variant})
     assert found.accept_rate == 0.5  # 2 copies of 4 draws
     assert found.coverage == 0.5
@@ -130,6 +130,9 @@ def test_accept_audit_by_hand() -> None:
     # λ_x = 1 * 2 / 1 = 2 on e0: share 2/3; 0 on e1. Quantiles of {0, 2/3}.
     assert found.share == pytest.approx((0.1 * 2 / 3, 1 / 3, 0.9 * 2 / 3))
     assert found.tau is None
+    # 24 tokens were drawn and 40 FLOPs paid for the two accepted copies.
+    assert found.proposal == "sft[temperature=1]"
+    assert (found.tokens_each, found.flops_each) == (12.0, 20.0)
 
 
 def test_ambiguous_pool_rows_give_no_audit() -> None:
@@ -168,6 +171,7 @@ def test_a_pool_at_another_temperature_is_not_mixed_in() -> None:
     cells = pd.DataFrame(
         [
             {"suite": "s", "policy": "p", "variant": v, "tau": np.nan, "rows_a": n}
+            | {"sample_flops": 30.0, "score_flops": 10.0}
             for v, n in (("hot", 1), ("cool", 1), ("logs", 0))
         ]
     )
@@ -176,9 +180,14 @@ def test_a_pool_at_another_temperature_is_not_mixed_in() -> None:
         "cool": Variant("cool", "rsft", {"k": 1, "pool_temperature": 0.7}, True, False),
         "logs": Variant("logs", "sft_filtered", {}, True, False),
     }
-    found = {a.variant: a.precision for a in accept_audits(pool, selected, cells, KEY, table)}
+    audits = accept_audits(pool, selected, cells, KEY, table)
     # Precision follows each variant's own pool; what was kept of D is no accepted set of the pool.
-    assert found == {"hot": 1.0, "cool": 0.0}
+    assert {a.variant: a.precision for a in audits} == {"hot": 1.0, "cool": 0.0}
+    assert {a.proposal: a.tokens_each for a in audits} == {
+        "sft[temperature=1]": 5.0,
+        "sft[temperature=0.7]": 9.0,
+    }
+    assert [a.flops_each for a in audits] == [40.0, 40.0]
 
 
 def test_break_even_by_hand() -> None:
@@ -339,15 +348,3 @@ def test_numbers_as_words() -> None:
     e = {"estimate": 0.1, "lo": None, "hi": None, "scope": "no interval: 6 clusters"}
     assert gain(e) == "+0.100 (no interval)"
     assert gain({**e, "scope": "identical"}) == "0 (identical rows)"
-
-
-def test_the_curve_of_all_units_is_that_of_each_one_alone() -> None:
-    """Against ``best_of_n_weights``, with ties and unknown proxies."""
-    rng = np.random.default_rng(0)
-    proxy = rng.integers(0, 5, size=(40, 9)) / 4
-    proxy[rng.random(proxy.shape) < 0.1] = np.nan
-    passed = rng.integers(0, 2, size=proxy.shape).astype(float)
-    found = best_of_curve(passed, proxy, range(1, 10))
-    for i in range(40):
-        for n in range(1, 10):
-            assert found[i, n - 1] == pytest.approx(passed[i] @ best_of_n_weights(proxy[i], n))

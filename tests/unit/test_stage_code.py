@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,12 +13,15 @@ from typing import Any, cast
 import pytest
 
 from rsft_bench.baselines import METHODS, RULES
+from rsft_bench.baselines.targets import TARGET_CODE
 from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.policies import POLICIES
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.stages import STAGES
+from rsft_bench.harness.types import HasWeights
 from rsft_bench.tasks import SUITES
 
 HARNESS = "rsft_bench.harness"
@@ -27,12 +31,14 @@ PLUMBING = {
     for name in (
         "catalog",
         "errors",
+        "policy_kinds",
         "registry",
         "reward_kinds",
         "stages",
         "stages.base",
         "stages.data",
         "store",
+        "learning",
         "types",
         "worker",
     )
@@ -84,12 +90,22 @@ def test_a_rule_and_its_stage_list_what_the_rule_imports(rule: str) -> None:
     assert missing((*source_modules(RULES.get(rule)), *STAGES["select"].code)) == set()
 
 
+def test_targets_and_their_stage_list_what_they_import() -> None:
+    assert missing((*TARGET_CODE, *STAGES["target"].code)) == set()
+
+
 PICKING = {m.name: m.rule for m in METHODS if hasattr(m, "rule")}
 
 
 @pytest.mark.parametrize("method", PICKING)
 def test_a_serving_rule_and_its_stage_list_what_the_rule_imports(method: str) -> None:
     assert missing((*source_modules(PICKING[method]), *STAGES["serve"].code)) == set()
+
+
+@pytest.mark.parametrize("name", [p.name for p in POLICIES if not isinstance(p, HasWeights)])
+@pytest.mark.parametrize("stage", ["fit", "sample", "score", "serve"])
+def test_a_policy_and_a_stage_list_what_the_policy_imports(name: str, stage: str) -> None:
+    assert missing((*source_modules(POLICIES.get(name)), *STAGES[stage].code)) == set()
 
 
 def space(base: Node, rules: Registry[Any]) -> Cellspace:
@@ -130,6 +146,21 @@ def test_the_rule_joins_the_key_whatever_the_method_names() -> None:
 def test_what_answers_without_weights_joins_the_key_of_its_samples() -> None:
     graph = Graph(space(Node("base", {}, {}, code=("mine",)), RULES), cast("Any", None))
     (block,) = graph.sample(graph.base(), "confirm", range(1), {}, "test")
+    assert block.code == ("mine",)
+
+
+def test_what_learns_without_weights_joins_the_key_of_its_fits() -> None:
+    settings: Any = SimpleNamespace(
+        training={"steps": 1, "sft_steps": 1, "batch": 1, "lr": 1.0, "checkpoints": ()}
+    )
+    base = Node("base", {}, {}, code=("mine",))
+    trainable = frozenset({"sampler", "trainable"})
+    its = replace(space(base, RULES), settings=settings, capabilities=cast("Any", trainable))
+    graph = Graph(its, cast("Any", None))
+    fitted = graph.sft()
+    assert fitted.code == ("mine",)
+    assert graph.checkpoint(fitted, 1).code == ("mine",)
+    (block,) = graph.sample(fitted, "confirm", range(1), {}, "test")
     assert block.code == ("mine",)
 
 

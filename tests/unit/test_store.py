@@ -128,3 +128,18 @@ def test_only_dead_processes_lose_their_work_folders(tmp_path: Path) -> None:
     assert (store.put("aa11", "fit", make).folder / "a.txt").read_text() == "still here"
     assert kept == [2]
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_only_states_that_nothing_saved_for_long_are_swept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for name, saved in (("old", 1000.0), ("young", 3000.0)):
+        state = tmp_path / "partial" / name / "state.safetensors"
+        state.parent.mkdir(parents=True)
+        state.write_bytes(b"x")
+        for path in (state, state.parent):
+            os.utime(path, (saved, saved))
+    # A folder that is old itself and holds something young is in use.
+    os.utime(tmp_path / "partial" / "young", (1000.0, 1000.0))
+    assert store.sweep_partial(before=2000.0) == 1
+    assert [folder.name for folder in (tmp_path / "partial").iterdir()] == ["young"]
+    assert Store(tmp_path / "empty").sweep_partial(before=2000.0) == 0

@@ -53,6 +53,45 @@ FROZEN = [
         "rsft[accept=random,k=16,lambda=1,match=argmax]",
     ),
     ("rsft", {"accept": "all", "k": 1}, "rsft[accept=all,k=1,lambda=1]"),
+    ("rsft", {"accept": "top_m", "m": 4}, "rsft[accept=top_m,k=16,lambda=1,m=4]"),
+    (
+        "rsft",
+        {"accept": "threshold", "prompt_rate": 0.25},
+        "rsft[accept=threshold,k=16,lambda=1,prompt_rate=0.25]",
+    ),
+    (
+        "rsft",
+        {"accept": "statistical", "m": 4, "beta": 1 / 3},
+        "rsft[accept=statistical,beta=0.333333333333,k=16,lambda=1,m=4]",
+    ),
+    (
+        "rsft",
+        {"accept": "best_and_distinct", "m": 16, "tau": 1, "oracle": True},
+        "rsft[accept=best_and_distinct,k=16,lambda=1,m=16,oracle=true,tau=1]",
+    ),
+    (
+        "rsft",
+        {"accept": "rejection", "beta": math.inf},
+        "rsft[accept=rejection,beta=inf,k=16,lambda=1]",
+    ),
+    (
+        "rsft",
+        {"accept": "random", "match": "top_m", "m": 2, "by": "rate"},
+        "rsft[accept=random,by=rate,k=16,lambda=1,m=2,match=top_m]",
+    ),
+    # The proposal: another source, temperature and top-p, a mixture.
+    ("rsft", {"source": "sft"}, "rsft[accept=argmax,k=16,lambda=1]"),
+    (
+        "rsft",
+        {"source": "base", "pool_temperature": 0.7, "pool_top_p": 0.9},
+        "rsft[accept=argmax,k=16,lambda=1,pool_temperature=0.7,pool_top_p=0.9,source=base]",
+    ),
+    (
+        "rsft",
+        {"source": "rsft"},
+        "rsft[accept=argmax,k=16,lambda=1,source=rsft[accept=argmax,k=16,lambda=1]]",
+    ),
+    ("rsft", {"mix": "base"}, "rsft[accept=argmax,k=16,lambda=1,mix=base]"),
     ("rsft", {"oracle": True}, "rsft[accept=argmax,k=16,lambda=1,oracle=true]"),
     (
         "best_of_n",
@@ -74,6 +113,19 @@ FROZEN = [
         {"accept": "random", "match": "rsft"},
         "rsft[accept=random,k=16,lambda=1,match=rsft[accept=argmax,k=16,lambda=1]]",
     ),
+    ("rsft", {"anchor": 0.1}, "rsft[accept=argmax,anchor=0.1,k=16,lambda=1]"),
+    (
+        "rsft",
+        {"negative": "unlikelihood"},
+        "rsft[accept=argmax,k=16,lambda=1,negative=unlikelihood,negative_weight=0.1]",
+    ),
+    ("rwr", {}, "rwr[beta=1,k=16]"),
+    ("rwr", {"beta": math.inf, "lambda": 2}, "rwr[beta=inf,k=16,lambda=2]"),
+    ("dpo", {}, "dpo[beta=0.1,k=16]"),
+    ("dpo", {"lambda": 1}, "dpo[beta=0.1,k=16,lambda=1]"),
+    ("nft", {}, "nft[k=16]"),
+    ("nft", {"target_rate": 0.25, "neg_weight": 0}, "nft[k=16,neg_weight=0,target_rate=0.25]"),
+    ("nft", {"tau": 0.5, "omega": "grpo"}, "nft[k=16,omega=grpo,tau=0.5]"),
     ("sft_more2", {}, "sft_more2"),
     ("sft_labelled", {"temperature": 0}, "sft_labelled[temperature=0]"),
     ("sft_clean", {}, "sft_clean"),
@@ -96,11 +148,34 @@ DEFAULTS = {
         "accept": "argmax",
         "k": 16,
         "lambda": 1.0,
+        "m": None,
         "tau": None,
         "target_rate": None,
+        "prompt_rate": None,
+        "beta": None,
         "match": None,
+        "by": "prompt",
         "pool_temperature": None,
+        "pool_top_p": None,
+        "source": None,
+        "mix": None,
         "normalise": "prompt",
+        "anchor": 0.0,
+        "negative": None,
+        "negative_weight": 0.1,
+        "oracle": False,
+        "temperature": 1.0,
+    },
+    "rwr": {"beta": 1.0, "k": 16, "lambda": 1.0, "oracle": False, "temperature": 1.0},
+    "dpo": {"beta": 0.1, "k": 16, "lambda": math.inf, "oracle": False, "temperature": 1.0},
+    "nft": {
+        "k": 16,
+        "tau": None,
+        "target_rate": None,
+        "neg_weight": 1.0,
+        "epsilon": 1.0,
+        "omega": "1-r",
+        "lambda": math.inf,
         "oracle": False,
         "temperature": 1.0,
     },
@@ -120,7 +195,29 @@ IDENTITY: list[tuple[str, dict[str, Any], set[str]]] = [
     ("mbr", {"source": "base"}, {"n"}),
     ("best_of_n", {"source": "base"}, {"n"}),
     ("rsft", {}, {"accept", "k", "lambda"}),
-    ("rsft", {"tau": 0.5, "match": "argmax"}, {"accept", "k", "lambda"}),
+    ("rsft", {"source": "base", "pool_top_p": 0.9}, {"accept", "k", "lambda"}),
+    ("rsft", {"accept": "top_m", "m": 2}, {"accept", "k", "lambda", "m"}),
+    ("rsft", {"accept": "rejection", "beta": 1}, {"accept", "beta", "k", "lambda"}),
+    (
+        "rsft",
+        {"accept": "threshold", "prompt_rate": 0.5},
+        {"accept", "k", "lambda", "prompt_rate"},
+    ),
+    (
+        "rsft",
+        {"accept": "statistical", "m": 2, "beta": 1},
+        {"accept", "beta", "k", "lambda", "m"},
+    ),
+    (
+        "rsft",
+        {"accept": "best_and_distinct", "m": 2, "tau": 0.5},
+        {"accept", "k", "lambda", "m", "tau"},
+    ),
+    (
+        "rsft",
+        {"accept": "random", "match": "top_m", "m": 2, "by": "rate"},
+        {"accept", "by", "k", "lambda", "m", "match"},
+    ),
     ("rsft", {"accept": "all"}, {"accept", "k", "lambda"}),
     ("rsft", {"accept": "threshold", "tau": 0.5}, {"accept", "k", "lambda", "tau"}),
     (
@@ -129,6 +226,17 @@ IDENTITY: list[tuple[str, dict[str, Any], set[str]]] = [
         {"accept", "k", "lambda", "target_rate"},
     ),
     ("rsft", {"accept": "random", "match": "argmax"}, {"accept", "k", "lambda", "match"}),
+    ("rsft", {"anchor": 0.5}, {"accept", "k", "lambda"}),
+    (
+        "rsft",
+        {"negative": "unlikelihood"},
+        {"accept", "k", "lambda", "negative", "negative_weight"},
+    ),
+    ("rwr", {}, {"beta", "k"}),
+    ("dpo", {}, {"beta", "k"}),
+    ("nft", {}, {"k"}),
+    ("nft", {"tau": 0.7}, {"k", "tau"}),
+    ("nft", {"target_rate": 0.5}, {"k", "target_rate"}),
 ]
 
 
@@ -162,21 +270,32 @@ def test_defaults_are_frozen(method: str) -> None:
 
 
 @given(
-    accept=st.sampled_from(["argmax", "all", "threshold", "random"]),
+    accept=st.sampled_from(
+        ["argmax", "all", "threshold", "random", "top_m", "statistical", "rejection"]
+    ),
     k=st.integers(1, 64),
+    beta=st.floats(0, allow_nan=False),
     weight=st.floats(0, allow_nan=False),
-    tau=st.none() | st.floats(allow_nan=False),
+    tau=st.floats(allow_nan=False),
     temperature=st.floats(0, 10),
     oracle=st.booleans(),
 )
 def test_an_id_reads_back_to_its_own_parameters(
-    accept: str, k: int, weight: float, tau: float | None, temperature: float, oracle: bool
+    accept: str,
+    k: int,
+    beta: float,
+    weight: float,
+    tau: float,
+    temperature: float,
+    oracle: bool,
 ) -> None:
     params = {
         "accept": accept,
         "k": k,
         "lambda": weight,
-        "tau": -math.inf if accept == "threshold" and tau is None else tau,
+        "tau": tau if accept == "threshold" else None,
+        "m": min(k, 3) if accept in {"top_m", "statistical"} else None,
+        "beta": beta if accept in {"statistical", "rejection"} else None,
         "match": "argmax" if accept == "random" else None,
         "temperature": temperature,
         "oracle": oracle,
@@ -184,8 +303,33 @@ def test_an_id_reads_back_to_its_own_parameters(
     made = resolve(METHODS.get("rsft"), params, METHODS)
     read = parse_variant(made.id, METHODS)
     assert read.id == made.id
-    for name in ("accept", "k", "lambda", "match", "temperature", "oracle"):
+    for name in ("accept", "k", "lambda", "match", "tau", "m", "beta", "temperature", "oracle"):
         assert read.params[name] == made.params[name]
+
+
+@pytest.mark.parametrize(
+    ("variant", "control"),
+    [
+        (
+            "rsft[k=4,anchor=0.5]",
+            "rsft[accept=random,anchor=0.5,k=4,lambda=1,match=argmax]",
+        ),
+        (
+            "rsft[k=4,negative=unlikelihood]",
+            "rsft[accept=random,k=4,lambda=1,match=argmax,negative=unlikelihood,"
+            "negative_weight=0.1]",
+        ),
+        ("rwr[beta=0.5,k=4,lambda=2]", "rsft[accept=all,k=4,lambda=2]"),
+        ("rwr[lambda=0]", None),
+        ("rwr[temperature=0]", None),
+    ],
+)
+def test_controls_differ_in_the_choice_of_answers_alone(variant: str, control: str | None) -> None:
+    made = parse_variant(variant, METHODS)
+    method: Any = METHODS.get(made.method)
+    found = method.control(made.params, made.id)
+    assert found == control
+    assert control is None or parse_variant(control, METHODS).id == control
 
 
 def test_nested_ids_split_at_the_outer_commas_only() -> None:
@@ -214,6 +358,20 @@ def test_malformed_ids_are_refused(text: str) -> None:
         ("rsft[k=many]", ConfigError, "must be a number"),
         ("rsft[lambda=nan]", ConfigError, "nan"),
         ("rsft[oracle=maybe]", ConfigError, "true or false"),
+        ("rsft[beta=1]", ConfigError, "does not read beta=1"),
+        ("rsft[accept=top_m]", ConfigError, "needs m="),
+        ("rsft[source=sft[temperature=0.5]]", ConfigError, "use pool_temperature=0.5"),
+        ("rsft[mix=sft]", ConfigError, "already"),
+        ("rsft[k=8,mix=base]", ConfigError, "multiple of 16"),
+        ("rsft[negative_weight=1]", ConfigError, "weighs nothing"),
+        ("rsft[accept=all,negative=unlikelihood]", ConfigError, "rejects nothing"),
+        ("rsft[negative=unlikelyhood]", ConfigError, "Did you mean 'unlikelihood'"),
+        ("dpo[k=1]", ConfigError, "at least 2"),
+        ("dpo[beta=inf]", ConfigError, "finite beta"),
+        ("nft[k=1]", ConfigError, "at least 2"),
+        ("nft[tau=0.5,target_rate=0.5]", ConfigError, "one cut"),
+        ("nft[epsilon=inf]", ConfigError, "finite"),
+        ("rwr[beta=0]", ConfigError, "outside"),
     ],
 )
 def test_mistakes_name_what_was_meant(text: str, error: type[Exception], words: str) -> None:

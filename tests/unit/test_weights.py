@@ -12,6 +12,7 @@ from rsft_bench.harness.training.weights import (
     effective_share,
     mean_answer_tokens,
     row_weights,
+    share_weights,
 )
 from rsft_bench.harness.types import FloatArray, IntArray
 
@@ -96,6 +97,21 @@ def test_weights_by_hand() -> None:
     by_token = row_weights(ids, counts, 8.0, tokens, "token")
     assert by_token == pytest.approx([3 / 60, 1 / 60, 2 / 60, 0])
     assert mean_answer_tokens(tokens, counts) == 10.0
+
+
+def test_share_weights_by_hand() -> None:
+    """Two prompts with shares and c = 8; count / n(x) gives what ``row_weights`` gives."""
+    ids = ["a", "a", "b", "c"]
+    shares = np.array([0.5, 0.1, 1.0, 0.0])
+    assert share_weights(ids, shares, 8.0) == pytest.approx([0.5 / 16, 0.1 / 16, 1 / 16, 0])
+    even = np.array([0.75, 0.25, 1.0, 0.0])
+    expected = row_weights(ids, np.array([3, 1, 2, 0]), 8.0)
+    assert share_weights(ids, even, 8.0) == pytest.approx(expected)
+    for wrong in ([0.0] * 4, [1, -1, 0, 0], [math.nan, 1, 1, 1]):
+        with pytest.raises(ValueError, match="shares"):
+            share_weights(ids, np.array(wrong), 8.0)
+    with pytest.raises(ValueError, match="mean_tokens"):
+        share_weights(ids, shares, 0.0)
 
 
 def test_coefficients_by_hand() -> None:
