@@ -131,10 +131,10 @@ class RewardConfig(NamedSpec):
 
 
 class EvaluationConfig(_Model):
-    """Test draws. ``best_of_draws`` are drawn from sft (or base), twice the largest n."""
+    """Test draws. ``best_of_draws`` are drawn of what a serving rule picks from: twice its n."""
 
     draws: int = Field(2, ge=1, description="test draws for each example of most variants")
-    best_of_draws: int = Field(16, ge=1, description="test draws of the best-of-n source")
+    best_of_draws: int = Field(16, ge=1, description="test draws of what is picked from")
     primary_draws: int = Field(4, ge=1, description="test draws of the primary variant")
     temperatures: tuple[Temperature, ...] = Field(
         (), description="further serving temperatures of sft and the primary variant; 0 is greedy"

@@ -113,7 +113,7 @@ class Plan:
         return Settings(plain["pool"], plain["training"], reward, plain["evaluation"], primary)
 
     def serving(self, variant: Variant, capabilities: frozenset[Capability]) -> Serving:
-        """Test draws of a variant: more for best-of-n's source and for the primary."""
+        """Test draws of a variant: more for what others reweight and for the primary."""
         evaluation = self.config.evaluation
         if variant.id in self.sources(capabilities):
             draws = evaluation.best_of_draws
@@ -124,8 +124,9 @@ class Plan:
         return Serving(draws, evaluation.splits)
 
     def sources(self, capabilities: frozenset[Capability]) -> frozenset[str]:
-        """Ids of the variants that best-of-n reweights for a policy of these capabilities."""
-        named = {v.params["source"] for v in self.variants if v.method == "best_of_n"}
+        """Ids of the variants whose test draws another reweights, for these capabilities."""
+        by = [(v, getattr(self.methods.get(v.method), "reweights", None)) for v in self.variants]
+        named = {v.params[parameter] for v, parameter in by if parameter is not None}
         default = {"sft"} if "trainable" in capabilities else {"base"}
         ids = {name for name in named if name is not None} | (default if None in named else set())
         return frozenset(parse_variant(i, self.methods).id for i in ids)

@@ -94,7 +94,7 @@ def _numbers(found: Analysis, s: SuiteAnalysis) -> str:
     tops = [
         v.variant
         for v in s.levels
-        if found.variants[v.variant].n > 1 and not found.variants[v.variant].on_rsft
+        if found.variants[v.variant].best_of and not found.variants[v.variant].on_rsft
     ]
     names = [
         ("base", "base"),

@@ -17,12 +17,13 @@ from rsft_bench.harness.statistics.reliability import Bin
 from rsft_bench.harness.types import FloatArray
 from rsft_bench.reports.formatting import big, signed
 
-GREY, BLUE, ORANGE, RED, GREEN, INK = (
+GREY, BLUE, ORANGE, RED, GREEN, PURPLE, INK = (
     "#6b6b6b",
     "#0072B2",
     "#E69F00",
     "#D55E00",
     "#009E73",
+    "#CC79A7",
     "#222222",
 )
 

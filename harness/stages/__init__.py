@@ -32,6 +32,7 @@ _PROXY = (
     "rsft_bench.harness.statistics.reliability",
     "rsft_bench.harness.statistics.selection",
 )
+_PICKING = ("rsft_bench.harness.serving", "rsft_bench.harness.similarity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ STAGES: Mapping[str, Stage] = {
             "target",
             (f"{_HERE}.target", f"{_HERE}.select", "rsft_bench.harness.seeding"),
         ),
-        Stage("serve", (f"{_HERE}.serve", *_SAMPLER, *_PROXY), _TORCH, "policies"),
+        Stage("serve", (f"{_HERE}.serve", *_PICKING, *_SAMPLER, *_PROXY), _TORCH, "policies"),
     )
 }
 

@@ -90,6 +90,9 @@ SAMPLER: frozenset[Capability] = frozenset({"sampler"})
         ("best_of_n", True),
         ("best_of_n[source=base]", True),
         ("best_of_n[source=none]", True),
+        ("majority_vote", True),
+        ("weighted_vote[source=base]", True),
+        ("mbr[source=rsft]", False),
         ("sft", False),
         # Its id is that of the default, which would be base here; what was asked for is sft.
         ("best_of_n[source=sft]", False),

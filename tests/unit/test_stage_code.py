@@ -12,7 +12,8 @@ from typing import Any, cast
 
 import pytest
 
-from rsft_bench.baselines import RULES
+from rsft_bench.baselines import METHODS, RULES
+from rsft_bench.baselines.targets import TARGET_CODE
 from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.graph import Graph
@@ -96,6 +97,18 @@ def test_a_rule_and_its_stage_list_what_the_rule_imports(rule: str) -> None:
 def test_a_reward_and_its_stages_list_what_the_reward_imports(reward: str) -> None:
     for stage in ("proxy", "score", "serve"):
         assert missing((*source_modules(REWARDS.get(reward)), *STAGES[stage].code)) == set()
+
+
+def test_targets_and_their_stage_list_what_they_import() -> None:
+    assert missing((*TARGET_CODE, *STAGES["target"].code)) == set()
+
+
+PICKING = {m.name: m.rule for m in METHODS if hasattr(m, "rule")}
+
+
+@pytest.mark.parametrize("method", PICKING)
+def test_a_serving_rule_and_its_stage_list_what_the_rule_imports(method: str) -> None:
+    assert missing((*source_modules(PICKING[method]), *STAGES["serve"].code)) == set()
 
 
 @pytest.mark.parametrize("name", [p.name for p in POLICIES if not isinstance(p, HasWeights)])
