@@ -88,6 +88,9 @@ class Stage:
         for modules in own or [None]:
             for module in self.preload if modules is None else modules:
                 importlib.import_module(module)
+        # A reward that reads the policy loads it, whatever answers here.
+        for module in _TORCH if inputs.get("body") else ():
+            importlib.import_module(module)
         run: StageFunction = importlib.import_module(f"{_HERE}.{self.name}").run
         return run
 

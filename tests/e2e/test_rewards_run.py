@@ -37,7 +37,7 @@ def go(lm: Path, out: Path, cache: Path, reward: dict[str, Any]) -> RunFolder:
         # Enough for answers that end and that pass or fail.
         "training": {"lr": 1e-2, "batch": 8, "sft_steps": 80, "steps": 2},
         "reward": {"n_label": 48, **reward},
-        "evaluation": {"draws": 2, "best_of_draws": 4, "primary_draws": 2, "serve_prompts": 1},
+        "evaluation": {"draws": 2, "best_of_draws": 4, "primary_draws": 2, "serve_prompts": 6},
     }
     run(parse_config(raw), TOY, out, workers=0, cache=cache)
     return RunFolder(out)
@@ -78,6 +78,18 @@ def test_random_scores_are_the_keyed_numbers(folders: dict[str, RunFolder]) -> N
         list(frame["prompt"]), list(frame["text"]), list(frame["draw"])
     )
     assert (frame["proxy"].to_numpy() == expected).all()
+
+
+def test_the_timed_answer_is_chosen_draw_by_draw(folders: dict[str, RunFolder]) -> None:
+    rows = folders["random"].rows()
+    served = rows[rows["variant"] == "best_of_n[n=2]"]
+    timed = served[served["latency_s"].notna()].set_index("example_id")
+    first = served[(served["draw"] < 2) & served["example_id"].isin(timed.index)]
+    first = first[first["split"] == "confirm"]
+    assert len(first) == 12
+    best = first.loc[first.groupby("example_id")["proxy"].idxmax()].set_index("example_id")
+    assert (timed["draw"] == best["draw"][timed.index]).all()
+    assert set(best["draw"]) == {0, 1}
 
 
 @pytest.mark.parametrize("name", ["bradley_terry", "body_head"])
