@@ -66,6 +66,34 @@ def test_the_matched_control_is_found(primary: str, control: str, found: bool) -
         assert matched.id == parse_variant(control, METHODS).id
 
 
+@pytest.mark.parametrize(
+    ("setting", "control"),
+    [
+        (ARGMAX, "rsft[accept=random,k=4,lambda=1,match=argmax]"),
+        (TOP, f"rsft[accept=random,k=4,lambda=1,match={TOP}]"),
+        (RSO, f"rsft[accept=random,k=4,lambda=1,match={RSO}]"),
+        (
+            "rsft[accept=argmax,k=16,lambda=1,mix=base,pool_top_p=0.9]",
+            "rsft[accept=random,k=16,lambda=1,match=argmax,mix=base,pool_top_p=0.9]",
+        ),
+        ("rsft[accept=all,k=4,lambda=1]", None),
+        ("rsft[accept=random,by=rate,k=4,lambda=1,match=argmax]", None),
+        ("rsft[accept=argmax,k=4,lambda=0]", None),
+    ],
+)
+def test_a_setting_of_a_sweep_names_its_control(setting: str, control: str | None) -> None:
+    variant = parse_variant(setting, METHODS)
+    assert variant.id == setting
+    found = METHODS.get("rsft").control(variant.params, variant.id)
+    assert found == control
+    if found is not None:
+        assert parse_variant(found, METHODS).id == found
+        made = plan(variants=["sft", setting, found], primary=setting)
+        matched = made.matched()
+        assert matched is not None
+        assert matched.id == found
+
+
 def test_extra_prompts_need_a_suite_that_has_them(tmp_path: Path) -> None:
     assert plan(pool={"extra_prompts": 3})
     with pytest.raises(ConfigError, match="pool.extra_prompts cannot be 3"):
