@@ -60,7 +60,14 @@ def load_bank() -> Bank:
     text = (resources.files("rsft_bench.tasks") / "data/intent_routing.yaml").read_text("utf-8")
     raw = yaml.safe_load(text)
     intents = {
-        name: Intent(name, **{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
+        name: Intent(
+            name=name,
+            near=str(entry["near"]),
+            stratum=str(entry["stratum"]),
+            answer=str(entry["answer"]),
+            events=tuple(entry["events"]),
+            wishes=tuple(entry["wishes"]),
+        )
         for name, entry in raw["intents"].items()
     }
     answers = [intent.answer for intent in intents.values()]
@@ -105,12 +112,11 @@ def _combinations(
     name: str, intent: Intent, raw: Mapping[str, Json], without: int
 ) -> Iterator[tuple[int, int, int]]:
     """Places of (subject, event, wish), all of them in a keyed order, the last ones left out."""
-    sizes = [
-        len(raw["subjects"]) - without,
-        len(intent.events) - without,
-        len(intent.wishes) - without,
-    ]
-    every = list(itertools.product(*map(range, sizes)))
+    subjects, events, wishes = (
+        range(size - without)
+        for size in (len(raw["subjects"]), len(intent.events), len(intent.wishes))
+    )
+    every = list(itertools.product(subjects, events, wishes))
     order = stream(0, "intent-routing/parts", name, without).permutation(len(every))
     return iter([every[int(i)] for i in order])
 

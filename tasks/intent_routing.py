@@ -38,7 +38,7 @@ AGENTS: Mapping[str, tuple[float, float]] = {
     "hurried": (0.45, 0.45),
     "careless": (0.25, 0.25),
 }
-MIXTURE: Mapping[str, float] = {"careful": 0.5, "hurried": 0.3, "careless": 0.2}
+MIXTURE: Mapping[str, float] = {"careful": 0.6, "hurried": 0.25, "careless": 0.15}
 #: One message in so many is twofold.
 TWOFOLD = 4
 SEEDED: frozenset[Split] = frozenset(("train", "proxy_label"))
