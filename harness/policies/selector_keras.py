@@ -1,7 +1,8 @@
 """The classifier's network as a Keras 3 model; the same steps as ``selector_network.train``.
 
 Importing this module imports Keras (extra ``keras``) on the backend that the variable KERAS_BACKEND
-names, torch where it names none.
+names, torch where it names none. Keras adds Adam's epsilon before the bias correction (Kingma and
+Ba 2015, section 2, "epsilon hat"), torch after it: weights agree to about 1e-3, not to the bit.
 """
 
 from __future__ import annotations
