@@ -27,7 +27,7 @@ from rsft_bench.reports.gauges import proxy_table, reliability_figures, reward_t
 from rsft_bench.reports.sections_tuning import trials_words
 from rsft_bench.reports.verdicts import place
 
-AUTHORED = {"order_status", "returns_refunds", "synthetic_choices"}
+AUTHORED = {"order_status", "returns_refunds", "synthetic_choices", "intent_routing"}
 
 
 def authored(info: Mapping[str, Json]) -> bool:
