@@ -55,7 +55,7 @@ def _peeking(setting: Setting) -> tuple[Check, Check]:
     """Errors of the confidence sequence looked at every step, and of z = 1.96 at 20 looks."""
     runs, steps, sd = setting.size(2000, 20_000), 400, 0.5
     rng = stream(setting.seed, "laws-peeking")
-    t = np.arange(1, steps + 1)
+    t = np.arange(1.0, steps + 1)
     radius = sequential.mixture_radius(t, sd, LEVEL)
     looks = np.arange(steps // 20 - 1, steps, steps // 20)
     wrong = naive = 0

@@ -9,10 +9,10 @@ import numpy as np
 from rsft_bench.harness.laws.enumeration import World, accepted, draws_of
 from rsft_bench.harness.laws.result import Check, Checks, Setting, exact, same, simulated, within
 from rsft_bench.harness.laws.tables import (
-    ONE_STEP,
     fitted,
     law_of,
     prompt_of,
+    refitted,
     rows,
     start,
     table_loss,
@@ -138,7 +138,7 @@ def _mixture(lam: float, normalise: weighing.Normalise) -> FloatArray:
         ones = np.ones(len(said), dtype=np.int64)
         w = weighing.row_weights(contexts, ones, c, LENGTHS[answers], normalise)
         sets.append(WeightedSet(name, rows(contexts, answers, w, 3), part, f"train-{name}"))
-    trained = policy.fit(sets, ONE_STEP, 0).policy
+    trained = refitted(policy, sets)
     return np.concatenate([law_of(trained, c, 3) for c in "xyz"])
 
 
@@ -233,6 +233,5 @@ def _resampled(
         contexts = [row.example_id for row in drawn]
         w = weighing.row_weights(contexts, counts, 1.0)
         said = rows(contexts, answers.ravel().tolist(), w, size)
-        sets = [WeightedSet("A", said, 1.0, "train-A")]
-        policy = policy.fit(sets, ONE_STEP, setting.seed).policy
+        policy = refitted(policy, [WeightedSet("A", said, 1.0, "train-A")])
     return np.array([law_of(policy, c, size) for c in names])

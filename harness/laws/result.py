@@ -48,7 +48,7 @@ class LawResult(NamedTuple):
     def shown(self) -> Check | None:
         """The check that stands for the law on one line: the first that fails, else the first."""
         failing = [check for check in self.checks if not check.holds]
-        return (failing or list(self.checks) or [None])[0]
+        return next(iter((*failing, *self.checks)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def l1_rejection(setting: Setting) -> Checks:
     beta = stats.beta(2, 2)
     smooth = rejection.reject(
         lambda x: np.asarray(beta.logpdf(x)),
-        lambda x: np.zeros(len(x)),
+        lambda x: np.zeros(len(x), dtype=np.float64),
         lambda rng, size: rng.random(size),
         n,
         setting.seed,
@@ -55,7 +55,7 @@ def l1_rejection(setting: Setting) -> Checks:
     )
     scale = 0.7 * spread(draws_of(TIED, 1, 0).scores)
     chances = np.exp((TIED.r - TIED.r.max()) / scale)
-    pointwise = acceptance_laws.pointwise_law
+    pointwise, passes = acceptance_laws.pointwise_law, (TIED.r >= 0.8).astype(np.float64)
     return (
         counted("accepted of a table, 1/M", 0.25, len(table.accepted), n),
         below("accepted law of the table, chi-square", float(fit.pvalue)),
@@ -63,9 +63,7 @@ def l1_rejection(setting: Setting) -> Checks:
         below("accepted law, KS", float(stats.kstest(smooth.accepted, beta.cdf).pvalue)),
         rule_check(setting, "rejection", {"beta": 0.7}, pointwise(TIED.p, chances, TIED.k)),
         rule_check(setting, "all", {}, pointwise(TIED.p, np.ones(3), TIED.k)),
-        rule_check(
-            setting, "threshold", {"tau": 0.8}, pointwise(TIED.p, 1.0 * (TIED.r >= 0.8), TIED.k)
-        ),
+        rule_check(setting, "threshold", {"tau": 0.8}, pointwise(TIED.p, passes, TIED.k)),
     )
 
 

@@ -51,8 +51,17 @@ def fitted(p: FloatArray, mass: FloatArray) -> FloatArray:
     """The categorical policy of law ``p`` (m,) after an exact fit to ``mass`` (m,) alone."""
     size = len(p)
     said = rows(["x"] * size, range(size), mass, size)
-    trained = start({"x": p}).fit([WeightedSet("A", said, 1.0, "train-A")], ONE_STEP, 0).policy
+    trained = refitted(start({"x": p}), [WeightedSet("A", said, 1.0, "train-A")])
     return law_of(trained, "x", size)
+
+
+def refitted(
+    policy: categorical.Categorical, sets: Sequence[WeightedSet]
+) -> categorical.Categorical:
+    """The policy after one exact fit."""
+    trained = policy.fit(sets, ONE_STEP, 0).policy
+    assert isinstance(trained, categorical.Categorical)
+    return trained
 
 
 def table_loss(
