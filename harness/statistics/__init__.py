@@ -112,6 +112,11 @@ from rsft_bench.harness.statistics.selection import (
     within_prompt_auc,
 )
 from rsft_bench.harness.statistics.sequential import mixture_radius
+from rsft_bench.harness.statistics.serving import (
+    majority_vote_weights,
+    mbr_weights,
+    weighted_vote_weights,
+)
 from rsft_bench.harness.statistics.two_way import (
     Variance,
     cluster_weights,
@@ -172,6 +177,8 @@ __all__ = [
     "kl_terms",
     "leave_one_seed_out_winner",
     "lower_bound",
+    "majority_vote_weights",
+    "mbr_weights",
     "matched_law",
     "minimum_detectable",
     "mixture_radius",
@@ -205,6 +212,7 @@ __all__ = [
     "two_sample_effect",
     "two_way",
     "two_way_effect",
+    "weighted_vote_weights",
     "vendi_score",
     "wilson",
     "win_rate",
