@@ -111,6 +111,7 @@ from rsft_bench.harness.statistics.selection import (
     leave_one_seed_out_winner,
     within_prompt_auc,
 )
+from rsft_bench.harness.statistics.sequential import mixture_radius
 from rsft_bench.harness.statistics.serving import (
     majority_vote_weights,
     mbr_weights,
@@ -180,6 +181,7 @@ __all__ = [
     "mbr_weights",
     "matched_law",
     "minimum_detectable",
+    "mixture_radius",
     "ngram_kernel",
     "normal_best_of_mean",
     "one_way",
