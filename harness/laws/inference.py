@@ -26,7 +26,8 @@ def l17_inference(setting: Setting) -> Checks:
     worst = max(rates, key=lambda cell: rates[cell].share)
     where = ", ".join(f"S={c.seeds} share={c.share:g} C={c.clusters}" for c in failing)
     mean = float(np.mean([rate.share for rate in rates.values()]))
-    name = f"A/A cells above 7 %{f' ({where})' * bool(failing)}, of {len(rates)}"
+    size = min(rate.replicates for rate in rates.values())
+    name = f"A/A cells above 7 %{f' ({where})' * bool(failing)}, of {len(rates)} by {size:,} runs"
     top = f"S={worst.seeds} share={worst.share:g} C={worst.clusters}"
     return (
         within(name, 0, len(failing), 0, 0),

@@ -25,7 +25,7 @@ def config() -> dict[str, Json]:
         "seeds": [0, 1, 2, 3, 4],
         "variants": ["sft", *map(variant, SIZES)],
         "primary": variant(SIZES[-1]),
-        "evaluation": {"draws": 4, "best_of_draws": 16, "primary_draws": 4, "temperatures": [0]},
+        "evaluation": {"draws": 4, "best_of_draws": 16, "primary_draws": 4, "temperatures": []},
     }
 
 

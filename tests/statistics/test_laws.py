@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from rsft_bench.baselines import targets
+from rsft_bench.baselines import METHODS, targets
 from rsft_bench.baselines.rules import RULES, best, chance, pointwise, statistical
 from rsft_bench.baselines.rules.best import Argmax
 from rsft_bench.harness.catalog import Catalog
+from rsft_bench.harness.config_sources import from_mapping
 from rsft_bench.harness.errors import UserError
 from rsft_bench.harness.laws import LAWS, Check, LawResult, Setting, chosen, measured, nano
 from rsft_bench.harness.policies import categorical
@@ -29,6 +30,7 @@ from rsft_bench.harness.statistics import (
 )
 from rsft_bench.harness.training import objectives
 from rsft_bench.harness.training import weights as weighing
+from rsft_bench.harness.variants import expand
 
 SETTING = Setting(Catalog())
 COUNTED = [law.id for law in LAWS if law.counts]
@@ -61,7 +63,7 @@ def test_a_law_holds_at_full_settings(law: str) -> None:
         return
     # docs/aa-grid.md shows one cell of three seeds as failing; the law is told, not tuned.
     (broken,) = failing(result)
-    assert broken.what == "A/A cells above 7 % (S=3 share=0.1 C=100), of 27"
+    assert broken.what == "A/A cells above 7 % (S=3 share=0.1 C=100), of 27 by 20,000 runs"
 
 
 def test_l20_is_not_measured_unless_asked_for() -> None:
@@ -329,6 +331,11 @@ def test_the_confidence_sequence_is_a_mixture_of_normal_likelihood_ratios() -> N
     assert np.trapezoid(prior * ratio, mu) == pytest.approx(1 / alpha, rel=1e-9)
     with pytest.raises(ValueError, match="counts"):
         mixture_radius(np.array([0.0]), 1.0)
+
+
+def test_the_run_of_l20_is_a_config_whose_ids_are_those_it_reads() -> None:
+    ids = [v.id for v in expand(from_mapping(nano.config()).config, METHODS)]
+    assert ids == ["sft", *map(nano.variant, nano.SIZES)]
 
 
 def table_of_runs(steps: tuple[float, ...]) -> Any:
