@@ -16,7 +16,7 @@ PEERS := $(VENV)/.stamp-peers
 PEERS_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv quickstart test lint types bench peers nano gate-live components aa-grid clean
+.PHONY: help venv quickstart test lint types bench peers nano gate-live components aa-grid classifier-loss clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -86,6 +86,9 @@ components: venv  ## record 12 seeds of smoke and fit the components that the ga
 
 aa-grid: venv  ## measure the A/A grid of law L17 into docs/aa-grid.md
 	$(BIN)/python tools/aa_grid.py
+
+classifier-loss: venv  ## measure what softmax before cross-entropy costs, into docs/classifier.md
+	$(BIN)/python tools/classifier_loss.py
 
 clean:  ## remove caches and build output; keeps $(VENV) and runs/
 	rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks

@@ -67,7 +67,7 @@ def source_arms(found: Proposal, graph: Graph) -> list[Arm]:
         if name is None:
             continue
         arm = graph.arm(name)
-        if arm.serve_draws > 1:
+        if arm.pick is not None:
             raise ConfigError(
                 f"source={name!r} picks among draws of another variant; name that one"
             )

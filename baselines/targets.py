@@ -7,13 +7,13 @@ are broken by keyed streams, never by gold; NaN scores are never used.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
+from rsft_bench.baselines.rules.common import within_prompt_sd
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.seeding import stream
 from rsft_bench.harness.types import FloatArray, IntArray, Json, ScoredPool, Targets
@@ -25,19 +25,6 @@ OMEGAS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "grpo": lambda rates: np.sqrt((1 - rates) / np.where(rates > 0, rates, 1.0)),
     "even": np.ones_like,
 }
-
-
-def within_prompt_sd(scores: FloatArray) -> float:
-    """Pooled SD of scores (m, k) around their prompts' means; 0 where no prompt has two.
-
-    sqrt(sum_x sum_i (r_xi - mean_x)^2 / sum_x (n_x - 1)) over the finite scores.
-    """
-    rows = [row[np.isfinite(row)] for row in scores]
-    rows = [row for row in rows if row.size]
-    freedom = sum(row.size - 1 for row in rows)
-    if freedom == 0:
-        return 0.0
-    return math.sqrt(sum(float(((row - row.mean()) ** 2).sum()) for row in rows) / freedom)
 
 
 def rejected(params: Params, pool: ScoredPool, accepted: IntArray) -> Targets:
@@ -172,4 +159,4 @@ TARGETS: Registry[Target] = Registry(
     ],
 )
 #: Modules whose source joins the key of every target.
-TARGET_CODE: Sequence[str] = (__name__,)
+TARGET_CODE: Sequence[str] = (__name__, within_prompt_sd.__module__)

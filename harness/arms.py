@@ -48,11 +48,18 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Test draws of one policy on one split; ``best_of`` > 0 weights them as best-of-n rows."""
+    """Test draws of one policy on one split."""
 
     split: Split
     draws: Scored
-    best_of: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """``n`` answers are drawn for a request and the ``rule`` of the method so named serves one."""
+
+    method: str
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +88,14 @@ def share_of(charge: Charge) -> float:
 class Arm:
     """Everything one variant needs for one suite, policy and seed.
 
-    ``policy`` serves it; ``fitted`` marks a policy of its own training; ``selected`` is the
-    accepted set. ``trials`` are the combinations of tuned parameters and learning rates among which
-    ``select`` rows choose; an arm is ``open`` until that ``choice`` is made, and so is one that
-    builds on an open arm. ``tuning`` are the charges of the trials not chosen, ``tuned`` the values
-    of the tuned parameters. ``checkpoints`` are select evaluations of earlier weights by step.
-    ``gold_labels`` counts labels spent on acceptance. ``rounds`` are all rounds of an arm that
-    draws more than one pool; ``pool``, ``selected`` and ``fitted`` are then those of the last.
+    ``policy`` serves it, by ``pick`` where a request takes several draws; ``fitted`` marks a policy
+    of its own training; ``selected`` is the accepted set. ``trials`` are the combinations of tuned
+    parameters and learning rates among which ``select`` rows choose; an arm is ``open`` until that
+    ``choice`` is made, and so is one that builds on an open arm. ``tuning`` are the charges of the
+    trials not chosen, ``tuned`` the values of the tuned parameters. ``checkpoints`` are select
+    evaluations of earlier weights by step. ``gold_labels`` counts labels spent on acceptance.
+    ``rounds`` are all rounds of an arm that draws more than one pool; ``pool``, ``selected`` and
+    ``fitted`` are then those of the last.
     """
 
     policy: Node
@@ -97,7 +105,7 @@ class Arm:
     selected: Node | None = None
     pool: Scored | None = None
     temperature: float = 1.0
-    serve_draws: int = 1
+    pick: Pick | None = None
     proxy: Node | None = None
     gold_labels: int = 0
     trials: Mapping[str, Arm] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.learning import LOSSES
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.proposals import Proposal
@@ -29,6 +30,8 @@ class Cellspace:
     """One suite, policy and seed: what all its arms share. ``label`` names the suite in files.
 
     ``scored``: test draws get a proxy score, because some arm of this space has a proxy.
+    ``reward_body``: the reward reads the start policy. ``reward_draws``: labelled answers to each
+    prompt without which it cannot be fitted.
     ``losses``: names of ``learning.LOSSES`` that the policy's trainer has.
     """
 
@@ -45,5 +48,28 @@ class Cellspace:
     k_max: Mapping[Proposal, int]
     rules: Registry[Any]
     reward_code: tuple[str, ...] = ()
+    reward_body: bool = False
+    reward_draws: int = 1
     scored: bool = True
     losses: frozenset[str] = frozenset(LOSSES)
+
+    def reward_params(self, draws: int) -> dict[str, Json]:
+        """Parameters of the node that fits the reward on ``draws`` answers to most prompts.
+
+        Raises:
+            ConfigError: the reward compares answers to one prompt and would get one each.
+        """
+        reward = self.settings.reward
+        if draws < self.reward_draws:
+            raise ConfigError(
+                f"reward {reward['name']!r} compares answers to one prompt, and reward.n_label = "
+                f"{reward['n_label']} over {len(self.examples['proxy_label'])} prompts is one "
+                "answer each; raise n_label or lower n_proxy_label"
+            )
+        params = {"reward": reward["name"], "n_label": reward["n_label"], "seed": self.seed}
+        return params | ({"options": reward["options"]} if reward.get("options") else {})
+
+
+def body_of(proxy: Node) -> dict[str, tuple[Node, ...]]:
+    """The input by which a node that scores with this reward gets the policy it reads, if any."""
+    return {"body": proxy.inputs["body"]} if "body" in proxy.inputs else {}

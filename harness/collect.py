@@ -15,14 +15,16 @@ from rsft_bench.harness.arms import Arm, Evaluation, Round, Scored
 from rsft_bench.harness.cells import cell_key, cells_frame
 from rsft_bench.harness.costs import artifact_rows
 from rsft_bench.harness.runfolder import SCHEMAS, write_table
+from rsft_bench.harness.serving import Drawn, answer_key, rule_of
 from rsft_bench.harness.spaces import Cell
-from rsft_bench.harness.statistics import best_of_n_weights
 from rsft_bench.harness.types import Example, Json
 
 if TYPE_CHECKING:
     from rsft_bench.harness.runner import Run
 
 Row = dict[str, Json]
+#: Answer keys by suite, prompt and answer.
+Keys = dict[tuple[str, str, str], str]
 
 
 def collect(run: Run, out: Path) -> None:
@@ -170,11 +172,12 @@ def rows_frame(run: Run) -> pd.DataFrame:
     """Test draws of every cell with metrics, weights and, where timed, latency."""
     latency = _latencies(run)
     rows: list[Row] = []
+    keys: Keys = {}
     for cell in run.cells:
         examples = {e.example_id: e for e in run.examples[cell.suite, cell.seed]}
         for evaluation in cell.arm.evaluations:
             lines = list(_evaluated(run, cell, evaluation, examples))
-            rows += _weighted(lines, evaluation.best_of)
+            rows += _weighted(lines) if cell.arm.pick is None else _picked(run, cell, lines, keys)
     if latency:
         for row in rows:
             at = (row["suite"], row["policy"], row["variant"], row["seed"], row["example_id"])
@@ -205,22 +208,46 @@ def _evaluated(
         yield row
 
 
-def _weighted(lines: list[Row], best_of: int) -> list[Row]:
-    """Weights that sum to 1 an example: even, or best-of-n's order-statistic weights by proxy."""
+def _weighted(lines: list[Row]) -> list[Row]:
+    """Even weights that sum to 1 an example."""
+    for group in _by_example(lines).values():
+        for line in group:
+            line["weight"] = 1.0 / len(group)
+    return lines
+
+
+def _picked(run: Run, cell: Cell, lines: list[Row], keys: Keys) -> list[Row]:
+    """Weights that sum to 1 an example: how likely each draw is the one served.
+
+    Every draw of the n that a request takes is paid for. ``keys`` holds answer keys found so far.
+    """
+    pick = cell.arm.pick
+    assert pick is not None
+    rule = rule_of(run.plan.catalog, pick.method)
+    suite = run.plan.catalog.suite(run.plan.suite(cell.suite).name)
+    prompts = {e.example_id: e.prompt for e in run.examples[cell.suite, cell.seed]}
+    for example_id, group in _by_example(lines).items():
+        prompt = prompts[example_id]
+
+        def key(text: str, at: str = example_id, prompt: str = prompt) -> str:
+            place = (suite.name, prompt, text)
+            if place not in keys:
+                keys[place] = answer_key(suite, at, prompt, text)
+            return keys[place]
+
+        proxies = np.array([line["proxy"] for line in group], dtype=np.float64)
+        drawn = Drawn(cell.seed, example_id, [line["text"] for line in group], proxies, key)
+        served = round(pick.n * float(np.mean([line["tokens_out"] for line in group])))
+        for line, weight in zip(group, rule.weights(drawn, pick.n), strict=True):
+            line["weight"], line["served_tokens_out"] = float(weight), served
+    return lines
+
+
+def _by_example(lines: list[Row]) -> dict[str, list[Row]]:
     groups: dict[str, list[Row]] = {}
     for line in lines:
         groups.setdefault(line["example_id"], []).append(line)
-    for group in groups.values():
-        if best_of:
-            proxies = np.array([line["proxy"] for line in group], dtype=np.float64)
-            weights = best_of_n_weights(proxies, best_of)
-            served = round(best_of * float(np.mean([line["tokens_out"] for line in group])))
-            for line, weight in zip(group, weights, strict=True):
-                line["weight"], line["served_tokens_out"] = float(weight), served
-        else:
-            for line in group:
-                line["weight"] = 1.0 / len(group)
-    return lines
+    return groups
 
 
 def _latencies(run: Run) -> dict[tuple[str, str, str, int, str, int], float]:

@@ -120,18 +120,21 @@ class TrainingConfig(_Model):
     device: Literal["cpu", "cuda"] = Field("cpu", description="where fits are computed")
 
 
-class RewardConfig(_Model):
-    """The reward that accepts. ``gold`` needs ``oracle: true`` on the variant that uses it."""
+class RewardConfig(NamedSpec):
+    """The reward that accepts, with options that it declares itself, such as `scale` of `noisy`.
+
+    `rsft-bench list rewards` shows them. Gold is no such reward: `oracle: true` on a variant.
+    """
 
     name: str = Field("proxy", min_length=1, description="see `rsft-bench list rewards`")
-    n_label: int = Field(400, ge=10, description="gold-labelled answers the proxy is fitted on")
+    n_label: int = Field(400, ge=10, description="gold-labelled answers the reward is fitted on")
 
 
 class EvaluationConfig(_Model):
-    """Test draws. ``best_of_draws`` are drawn from sft (or base), twice the largest n."""
+    """Test draws. ``best_of_draws`` are drawn of what a serving rule picks from: twice its n."""
 
     draws: int = Field(2, ge=1, description="test draws for each example of most variants")
-    best_of_draws: int = Field(16, ge=1, description="test draws of the best-of-n source")
+    best_of_draws: int = Field(16, ge=1, description="test draws of what is picked from")
     primary_draws: int = Field(4, ge=1, description="test draws of the primary variant")
     temperatures: tuple[Temperature, ...] = Field(
         (), description="further serving temperatures of sft and the primary variant; 0 is greedy"

@@ -15,7 +15,7 @@ from rsft_bench.harness.catalog import Catalog
 from rsft_bench.harness.config import RunConfig
 from rsft_bench.harness.inputs import suite_options
 from rsft_bench.harness.learning import LIKELIHOOD
-from rsft_bench.harness.metering.formulas import sample_flops, train_flops
+from rsft_bench.harness.metering.formulas import forward_flops, sample_flops, train_flops
 from rsft_bench.harness.nodes import Node, closure
 from rsft_bench.harness.settling import arm_nodes
 from rsft_bench.harness.spaces import Cell, Choices, make_plan, make_space, plan_cells
@@ -119,6 +119,10 @@ def _sum(
             if shape is not None:
                 spent[uid] = rows * sample_flops(shape, prompt, answer, shared_by=stop - start)
                 sample_cost += spent[uid]
+        elif node.stage == "score" and "body" in node.inputs and shape is not None:
+            read = [n.params for n in node.inputs["samples"] if n.stage == "sample"]
+            scored = sum(len(p["prompts"]) * (p["draws"][1] - p["draws"][0]) for p in read)
+            sample_cost += scored * forward_flops(shape, prompt, answer)
         elif node.stage == "fit":
             one = 0.0 if shape is None else train_flops(shape, prompt, answer)
             examples = _trained_rows(node, spent, one)

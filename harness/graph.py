@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rsft_bench.harness.arms import Arm, Charge, Evaluation, Scored, share_of
 from rsft_bench.harness.catalog import source_modules
-from rsft_bench.harness.cellspace import Cellspace
+from rsft_bench.harness.cellspace import Cellspace, body_of
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.fitting import TrainedSet, as_nodes, set_specs, unusual
 from rsft_bench.harness.nodes import Node
@@ -162,6 +162,7 @@ class Graph:
         code = self.space.suite_code
         if proxy is not None:
             inputs["proxy"] = (proxy,)
+            inputs |= body_of(proxy)
             code = (*code, *proxy.code)
         return Node("score", {"suite": self.space.suite}, inputs, code=code)
 
@@ -205,12 +206,13 @@ class Graph:
         )
 
     def proxy(self) -> Node:
-        """The learned reward of this seed."""
+        """The learned reward of this seed. Raises ConfigError where it needs more answers."""
         self._asked.add("proxy")
         scored = self.labelled()
-        reward = self.space.settings.reward
-        params = {"reward": reward["name"], "n_label": reward["n_label"], "seed": self.space.seed}
+        params = self.space.reward_params(scored.draws)
         inputs = {"data": (self.space.data,), "samples": scored.samples, "scores": scored.scores}
+        if self.space.reward_body:
+            inputs["body"] = (self.start(),)
         return Node("proxy", params, inputs, code=self.space.reward_code)
 
     def pool(self, k: int, proposal: Proposal) -> Scored:

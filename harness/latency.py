@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rsft_bench.harness.catalog import source_modules
+from rsft_bench.harness.cellspace import body_of
 from rsft_bench.harness.machine import machine
 from rsft_bench.harness.nodes import Node
+from rsft_bench.harness.serving import rule_of
 from rsft_bench.harness.spaces import Cell, Plan
 from rsft_bench.harness.types import Example, Json
 
@@ -33,26 +36,39 @@ def serve_nodes(
 def _node(plan: Plan, cells: list[Cell], asked: list[Example], seed: int) -> Node:
     policies: dict[str, Node] = {}
     entries: list[Json] = []
+    proxies: list[Node] = []
+    code: list[str] = []
+    suite = plan.catalog.suite(plan.suite(cells[0].suite).name)
     for cell in cells:
         policies.setdefault(cell.arm.policy.uid, cell.arm.policy)
+        # One answer leaves nothing to pick, and nothing to score.
+        pick = cell.arm.pick if cell.arm.pick is not None and cell.arm.pick.n > 1 else None
         entries.append(
             {
                 "variant": cell.variant.id,
                 "policy": list(policies).index(cell.arm.policy.uid),
                 "temperature": cell.arm.temperature,
-                "n": cell.arm.serve_draws,
+                "n": 1 if pick is None else pick.n,
+                "method": None if pick is None else pick.method,
             }
         )
-    proxies = [cell.arm.proxy for cell in cells if cell.arm.serve_draws > 1 and cell.arm.proxy]
+        if pick is not None:
+            rule = rule_of(plan.catalog, pick.method)
+            code += [*source_modules(rule), *suite.code]
+            if rule.reads_proxy and cell.arm.proxy is not None:
+                proxies.append(cell.arm.proxy)
     pool = plan.settings().pool
     params = {
         "entries": entries,
+        "suite": suite.name,
         "prompts": [[e.example_id, e.prompt] for e in asked],
         "sampling": {"top_p": pool["top_p"], "max_new_tokens": pool["max_new_tokens"]},
         "seed": seed,
         "machine": machine()["fingerprint"],
     }
     inputs = {"policies": tuple(policies.values()), "proxy": tuple(proxies[:1])}
+    for proxy in proxies[:1]:
+        inputs |= body_of(proxy)
     made = (*policies.values(), *proxies[:1])
-    code = tuple(dict.fromkeys(module for node in made for module in node.code))
-    return Node("serve", params, inputs, code=code)
+    code += [module for node in made for module in node.code]
+    return Node("serve", params, inputs, code=tuple(dict.fromkeys(code)))

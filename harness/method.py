@@ -16,7 +16,9 @@ class Method(Protocol):
     Optional: ``tuned``, a mapping of parameters to the values among which ``select`` rows choose
     where the parameter is None; ``control(params, id) -> str | None``, the id of the matched
     control that a setting of a sweep needs, None for what takes no part in the sweep;
-    ``check(params)``, see ``variants.MethodLike``.
+    ``check(params)``, see ``variants.MethodLike``; ``rule``, the ``serving.ServingRule`` of one
+    that draws several answers a request, and ``reweights``, the name of its parameter that holds
+    the variant whose test draws it weights (None: sft, or base where nothing is trained).
     """
 
     @property

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
-from rsft_bench.harness.catalog import Catalog
+from rsft_bench.harness.catalog import Catalog, with_defaults
 from rsft_bench.harness.config import GateConfig, NamedSpec, RunConfig, SuiteSpec
 from rsft_bench.harness.errors import (
     CapabilityError,
@@ -14,9 +15,15 @@ from rsft_bench.harness.errors import (
     UserError,
 )
 from rsft_bench.harness.method import Method
+from rsft_bench.harness.policies.language_model import CAUSAL_ENDINGS
 from rsft_bench.harness.policy_kinds import OwnTrainer
 from rsft_bench.harness.registry import Registry
-from rsft_bench.harness.reward_kinds import FittedReward
+from rsft_bench.harness.reward_protocols import (
+    ConfigurableReward,
+    FittedReward,
+    needs_body,
+    ready,
+)
 from rsft_bench.harness.types import (
     Capability,
     Example,
@@ -26,7 +33,21 @@ from rsft_bench.harness.types import (
     Param,
     Policy,
 )
+from rsft_bench.harness.values import coerce
 from rsft_bench.harness.variants import Variant, gate_ids, parse_variant
+
+
+class PolicyLike(Protocol):
+    """What a check asks of a policy of the run."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...  # noqa: D102
+
+    def shape(self) -> dict[str, Json] | None:
+        """Sizes of the model; None where it has no weights."""
+
 
 #: Parameters of methods that may hold the id of another variant.
 REFERENCES = ("source", "mix", "match")
@@ -51,13 +72,47 @@ def check_config(
                 f"suite {spec.name!r} has no prompts without answers in D, so pool.extra_prompts "
                 f"cannot be {config.pool.extra_prompts}; set it to 0 or leave the suite out"
             )
-    if not isinstance(catalog.registry("reward").get(config.reward.name), FittedReward):
-        raise ConfigError(
-            f"reward {config.reward.name!r} cannot accept answers; use reward.name: proxy, or set "
-            "oracle: true on a variant to accept by gold"
-        )
+    chosen_reward(config, catalog)
     _check_gate_variants(config, variants, methods)
     _check_gate_metrics(config, catalog)
+
+
+def chosen_reward(config: RunConfig, catalog: Catalog) -> tuple[FittedReward, dict[str, Json]]:
+    """The reward of a run with its options set, and these options, every declared one.
+
+    Raises:
+        UserError: a reward that cannot accept, an option that it does not declare or a value that
+            the option does not take.
+    """
+    spec = config.reward
+    kind = catalog.registry("reward").get(spec.name)
+    if not isinstance(kind, FittedReward):
+        raise ConfigError(
+            f"reward {spec.name!r} cannot accept answers; use reward.name: proxy, or set "
+            "oracle: true on a variant to accept by gold"
+        )
+    declared = kind.options if isinstance(kind, ConfigurableReward) else ()
+    options = with_defaults(known_options(spec, "reward", declared), declared)
+    for param in declared:
+        try:
+            options[param.name] = coerce(param, options[param.name])
+        except ValueError as error:
+            raise ConfigError(f"reward {spec.name!r}, option {param.name!r}: {error}") from None
+    return ready(kind, options), options
+
+
+def check_body(reward: FittedReward, config: RunConfig, policies: Iterable[PolicyLike]) -> None:
+    """Raise CapabilityError for a policy without the weights that the reward reads."""
+    for policy in policies if needs_body(reward) else ():
+        shape = policy.shape() or {}
+        names = [str(name) for name in shape.get("architectures") or ()]
+        if not any(name.endswith(CAUSAL_ENDINGS) for name in names):
+            raise CapabilityError(
+                f"reward {config.reward.name!r} needs capability 'body', the weights of a causal "
+                f"language model, which policy {policy.name!r} lacks (it has: "
+                f"{', '.join(sorted(policy.capabilities))}); use reward.name: proxy or leave the "
+                "policy out"
+            )
 
 
 def _check_gate_variants(
@@ -95,10 +150,11 @@ def _check_gate_metrics(config: RunConfig, catalog: Catalog) -> None:
 
 
 def known_options(spec: NamedSpec, kind: str, params: Iterable[Param]) -> dict[str, Json]:
-    """The options given with a suite or policy. Raises ConfigError on one it does not declare."""
+    """The options given with a suite, policy or reward. Raises ConfigError on an undeclared one."""
     names = [p.name for p in params]
     for name in spec.given:
         if name not in names:
+            names += [key for key in type(spec).model_fields if key != "name"]
             near = difflib.get_close_matches(name, names, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ConfigError(

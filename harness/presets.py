@@ -44,6 +44,8 @@ _SIZES = {
 _SUITES = [{"name": "order_status", **_SIZES}, {"name": "returns_refunds", **_SIZES}]
 _CONTROLS: list[Json] = ["base", "sft", "sft_more", "sft_filtered"]
 _BEST_OF_N = {"method": "best_of_n", "n": [2, 4, 8]}
+#: Other ways to serve one of eight draws, at best-of-8's price or less.
+_ONE_OF_EIGHT: list[Json] = ["weighted_vote[n=8]", "majority_vote[n=8]", "mbr[n=8]"]
 
 _QUICK: dict[str, Json] = {
     "policies": ["nano-1"],
@@ -139,7 +141,8 @@ _STANDARD: dict[str, Json] = {
         "sft_labelled",
         "sft_clean",
         _BEST_OF_N,
-        {"method": "best_of_n", "n": 2, "source": PRIMARY},
+        *_ONE_OF_EIGHT,
+        {"method": "best_of_n", "n": [2, 4], "source": PRIMARY},
         {"method": "rsft", "accept": "argmax", "k": [4, 16], "lambda": [0.25, 1, 4, math.inf]},
         {"method": "rsft", "accept": "threshold", "k": 16, "target_rate": [0.1, 0.25], "lambda": 1},
         "rsft[accept=all,k=1,lambda=1]",

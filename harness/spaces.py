@@ -16,16 +16,19 @@ from rsft_bench.harness.inputs import suite_files, suite_options
 from rsft_bench.harness.method import Method
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.preflight import (
+    check_body,
     check_capabilities,
     check_config,
     check_placed,
     check_prompts,
+    chosen_reward,
 )
 from rsft_bench.harness.proposals import Proposal, proposal_of
 from rsft_bench.harness.registry import Registry
+from rsft_bench.harness.reward_protocols import FittedReward, needs_body
 from rsft_bench.harness.run_policies import Policy, resolve_policy
 from rsft_bench.harness.tuning import plan_variant
-from rsft_bench.harness.types import SPLITS, Capability, Example, Split
+from rsft_bench.harness.types import SPLITS, Capability, Example, Json, Split
 from rsft_bench.harness.variants import Variant, expand, parse_variant, primary_variant
 
 #: Name of the chosen trial by (suite label, policy, variant id).
@@ -62,6 +65,8 @@ class Plan:
     primary: Variant | None
     policies: tuple[Policy, ...]
     files: Mapping[str, str | None]
+    reward: FittedReward
+    reward_options: Mapping[str, Json]
 
     def variants_of(self, suite: str) -> tuple[Variant, ...]:
         """The variants that run on the suite of one label."""
@@ -103,12 +108,12 @@ class Plan:
         """The numbers that nodes depend on."""
         plain = self.config.resolved()
         primary = "" if self.primary is None else self.primary.id
-        return Settings(
-            plain["pool"], plain["training"], plain["reward"], plain["evaluation"], primary
-        )
+        reward = {name: plain["reward"][name] for name in ("name", "n_label")}
+        reward["options"] = dict(self.reward_options)
+        return Settings(plain["pool"], plain["training"], reward, plain["evaluation"], primary)
 
     def serving(self, variant: Variant, capabilities: frozenset[Capability]) -> Serving:
-        """Test draws of a variant: more for best-of-n's source and for the primary."""
+        """Test draws of a variant: more for what others reweight and for the primary."""
         evaluation = self.config.evaluation
         if variant.id in self.sources(capabilities):
             draws = evaluation.best_of_draws
@@ -119,8 +124,9 @@ class Plan:
         return Serving(draws, evaluation.splits)
 
     def sources(self, capabilities: frozenset[Capability]) -> frozenset[str]:
-        """Ids of the variants that best-of-n reweights for a policy of these capabilities."""
-        named = {v.params["source"] for v in self.variants if v.method == "best_of_n"}
+        """Ids of the variants whose test draws another reweights, for these capabilities."""
+        by = [(v, getattr(self.methods.get(v.method), "reweights", None)) for v in self.variants]
+        named = {v.params[parameter] for v, parameter in by if parameter is not None}
         default = {"sft"} if "trainable" in capabilities else {"base"}
         ids = {name for name in named if name is not None} | (default if None in named else set())
         return frozenset(parse_variant(i, self.methods).id for i in ids)
@@ -152,7 +158,9 @@ def make_plan(config: RunConfig, catalog: Catalog) -> Plan:
     check_placed(config)
     primary = primary_variant(config, methods)
     files = {spec.key: suite_files(config, spec, catalog) for spec in config.suites}
-    plan = Plan(config, catalog, methods, variants, primary, policies, files)
+    reward, options = chosen_reward(config, catalog)
+    check_body(reward, config, policies)
+    plan = Plan(config, catalog, methods, variants, primary, policies, files, reward, options)
     for spec in config.suites:
         requires = [(spec.name, catalog.suite(spec.name).requires)]
         mine = plan.variants_of(spec.key)
@@ -213,7 +221,9 @@ def make_space(
         examples=by_split,
         k_max=plan.k_max(),
         rules=plan.catalog.registry("rule"),
-        reward_code=source_modules(plan.catalog.registry("reward").get(plan.config.reward.name)),
+        reward_code=source_modules(plan.reward),
+        reward_body=needs_body(plan.reward),
+        reward_draws=int(getattr(plan.reward, "least_draws", 1)),
         losses=policy.losses,
     )
 

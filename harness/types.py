@@ -143,9 +143,9 @@ class Cost:
 class Suite(Protocol):
     """A benchmark suite: authored generator or adapter of real data.
 
-    It may also have ``digest(options) -> str``, the hash of the files it reads, without which an
-    edited file goes unseen; ``metrics``, the names of its judge's parts; and ``extra_prompts``,
-    true where ``load`` takes an option of that name: train prompts beyond those of D, without logs.
+    It may also have ``digest(options) -> str``, the hash of the files it reads, without which edits
+    go unseen; ``metrics``, its judge's parts; ``extra_prompts``, true where ``load`` takes that
+    option (train prompts without logs); ``answer_key``, see ``harness.serving.answer_key``.
     """
 
     @property

@@ -283,6 +283,6 @@ def _arm(
     variant: Variant,
 ) -> ArmFacts:
     greedy = None
-    if variant.method != "best_of_n" and variant.temperature == 1:
+    if not variant.served and variant.temperature == 1:
         greedy = at_temperature(means, key, table, variant).get(0.0)
     return arm_facts(means, draws, cells, key, variant, greedy)

@@ -215,7 +215,7 @@ def arm_facts(
     cell = _here(cells, key)
     cell = cell[cell["variant"] == variant.id]
     trained = variant.trained and len(cell) > 0
-    plain = draws["weight"].nunique() <= 1 and variant.method != "best_of_n"
+    plain = draws["weight"].nunique() <= 1 and not variant.served
     return ArmFacts(
         variant=variant.id,
         steps=float(cell["steps"].mean()) if len(cell) else 0.0,

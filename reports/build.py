@@ -10,7 +10,7 @@ from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.cases import cases
 from rsft_bench.reports.document import Document, Section, Text, Verdict
 from rsft_bench.reports.formatting import covers, plural, rate
-from rsft_bench.reports.gauges import ceiling_lines, fixed_training
+from rsft_bench.reports.gauges import ceiling_lines, fixed_training, reward_warnings
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.sections_audit import authored
 from rsft_bench.reports.sections_proposals import proposals
@@ -94,7 +94,7 @@ def _numbers(found: Analysis, s: SuiteAnalysis) -> str:
     tops = [
         v.variant
         for v in s.levels
-        if found.variants[v.variant].n > 1 and not found.variants[v.variant].on_rsft
+        if found.variants[v.variant].best_of and not found.variants[v.variant].on_rsft
     ]
     names = [
         ("base", "base"),
@@ -138,6 +138,7 @@ def _warnings(found: Analysis) -> list[str]:
         words.append(f"This run is {m.get('status')}: rows are missing and verdicts may change.")
     if m.get("preset") == "smoke":
         words.append("Preset smoke checks the plumbing; its numbers prove nothing.")
+    words += reward_warnings(m)
     if any(v.oracle for v in found.variants.values()):
         words.append("Variants marked (oracle) accept by gold, which no user has: a ceiling.")
     if "sft_clean" in {v.method for v in found.variants.values()}:

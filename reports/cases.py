@@ -9,12 +9,14 @@ from rsft_bench.harness.types import Json
 from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.document import Case, Section, Shown, Text
 from rsft_bench.reports.formatting import rate
+from rsft_bench.reports.naming import SERVED
 from rsft_bench.reports.verdicts import place
 
 TOTAL = 20
 NOTE = (
     "Prompts are drawn from confirm by a hash of their id, whatever the outcome; answers are draw "
-    "0 of the first seed. Best-of-n shows the answer its proxy picks among the first n draws."
+    "0 of the first seed. Best-of-n shows the answer its proxy picks among the first n draws, a "
+    "vote or MBR the draw that it serves most often."
 )
 
 
@@ -58,18 +60,18 @@ def _suite_cases(
 
 
 def _methods(found: Analysis, s: SuiteAnalysis) -> list[str]:
-    """Base, SFT and its controls, RSFT at every λ, its control and greedy twin, and best-of-n.
+    """Base, SFT and its controls, RSFT at every λ, its control and greedy twin, and serving rules.
 
-    RSFT means the settings that differ from the primary in λ alone; of best-of-n the largest n.
+    RSFT means the settings that differ from the primary in λ alone; of a rule the largest n.
     """
-    best_of = [v for i in s.levels if (v := found.variants[i.variant]).method == "best_of_n"]
-    tops = [v.id for v in best_of if not v.on_rsft]
+    picked = [v for i in s.levels if (v := found.variants[i.variant]).served and not v.on_rsft]
+    tops = {v.method: v.id for v in picked}
     warm = [i.variant for i in s.levels if found.variants[i.variant].temperature == 1]
-    plain = [v for v in warm if found.variants[v].method not in {"best_of_n", "rsft"}]
+    plain = [v for v in warm if found.variants[v].method not in {"rsft", *SERVED}]
     same = [v for v in warm if s.primary and _but_lambda(found, v) == _but_lambda(found, s.primary)]
     greedy = [a for t, a, _, _ in s.ladder.steps if t == 0] if s.ladder else []
     control = [v for v in warm if v == found.manifest.get("primary_match")]
-    return list(dict.fromkeys([*plain, *same, *greedy, *control, *tops[-1:]]))
+    return list(dict.fromkeys([*plain, *same, *greedy, *control, *tops.values()]))
 
 
 def _but_lambda(found: Analysis, name: str) -> tuple[str, dict[str, Json]]:
@@ -82,9 +84,11 @@ def _shown(found: Analysis, variant: str, rows: pd.DataFrame) -> Shown | None:
     if mine.empty:
         return None
     row = mine.iloc[0]
-    if found.variants[variant].method == "best_of_n":
+    if found.variants[variant].best_of:
         first = mine.head(found.variants[variant].n)
         row = first.sort_values(["proxy", "draw"], ascending=[False, True]).iloc[0]
+    elif found.variants[variant].served:
+        row = mine.sort_values(["weight", "draw"], ascending=[False, True]).iloc[0]
     known = not pd.isna(row["gold"])
     return Shown(
         method=found.label(variant),

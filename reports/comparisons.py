@@ -147,7 +147,8 @@ def _exploratory(
         pairs += [(key, v.id, rival, METRIC, SPLIT) for v in here if rival and v.id != rival]
         if primary is None or not means.has(key, primary):
             continue
-        pairs += [(key, v.id, primary, METRIC, SPLIT) for v in here if v.method == "best_of_n"]
+        pairs += [(key, v.id, primary, METRIC, SPLIT) for v in here if v.served]
+        pairs += [(key, a, b, METRIC, SPLIT) for a, b in _at_one_price(here)]
         hot = at_temperature(means, key, table, table[primary])
         plain = at_temperature(means, key, table, table["sft"]) if "sft" in table else {}
         pairs += [(key, hot[t], plain[t], METRIC, SPLIT) for t in sorted(hot) if t in plain]
@@ -158,6 +159,17 @@ def _exploratory(
             # The break-even asks whether a lower temperature of SFT does what RSFT does, for free.
             pairs.append((key, contest.rival, primary, METRIC, SPLIT))
     return list(dict.fromkeys(pairs))
+
+
+def _at_one_price(here: Iterable[Variant]) -> list[tuple[str, str]]:
+    """Votes and MBR against best-of-n over the same number of the same draws."""
+    served = [(v, v.n, v.parameters.get("source")) for v in here if v.served]
+    return [
+        (a.id, b.id)
+        for a, *drawn in served
+        for b, *others in served
+        if b.best_of and not a.best_of and drawn == others
+    ]
 
 
 def _choices(

@@ -23,6 +23,7 @@ from rsft_bench.harness.statistics import (
     within_prompt_auc,
     zero_count_upper,
 )
+from rsft_bench.harness.statistics.reliability import Bin, reliability
 from rsft_bench.harness.types import FloatArray
 from rsft_bench.reports.means import Key, Means, paired, sample_effect
 
@@ -57,9 +58,11 @@ class Headroom:
 class ProxyQuality:
     """AUC, Brier and ECE of the proxy against gold_pass on ``sft`` draws of one split.
 
-    Mean and range over seeds. Brier = mean of (proxy - gold_pass)^2. ``ece`` is the mean over seeds
-    of the calibration error in ten bins of equal size, ``ece_interval`` its 95 % interval over
-    clusters. Brier and ECE are None where the proxy is no probability.
+    Mean and range over seeds. Brier = mean of (proxy - gold_pass)^2; ``accuracy`` is the share of
+    draws on the right side of .5, ``bins`` are the reliability diagram of all seeds together.
+    ``ece`` is the mean over seeds of the calibration error in ten bins of equal size,
+    ``ece_interval`` its 95 % interval over clusters. These and Brier are unknown where a score lies
+    outside [0, 1].
     """
 
     overall: float | None
@@ -68,6 +71,9 @@ class ProxyQuality:
     within_range: tuple[float, float] | None
     brier: float | None = None
     brier_range: tuple[float, float] | None = None
+    accuracy: float | None = None
+    accuracy_range: tuple[float, float] | None = None
+    bins: tuple[Bin, ...] = ()
     ece: float | None = None
     ece_interval: tuple[float, float] | None = None
 
@@ -148,28 +154,32 @@ def passes(draws: pd.DataFrame) -> Passes:
 
 
 def proxy_quality(sft_draws: pd.DataFrame) -> ProxyQuality:
-    """AUC overall and within prompt, Brier and ECE, each computed per seed."""
-    overall, within, squared, kept = [], [], [], []
+    """AUC overall and within prompt, Brier, accuracy and ECE, each per seed; bins over all."""
+    found: dict[str, list[float | None]] = {n: [] for n in ("auc", "within", "brier", "right")}
+    scored, passed, kept = [], [], []
     for _, frame in sft_draws[sft_draws["gold"].notna()].groupby("seed"):
         scores, labels = frame["proxy"].to_numpy(float), frame["gold_pass"].to_numpy(float)
         if not np.isfinite(scores).all():
             continue
-        overall.append(auc(scores, labels))
-        within.append(within_prompt_auc(scores, labels, list(frame["example_id"])))
+        found["auc"].append(auc(scores, labels))
+        found["within"].append(within_prompt_auc(scores, labels, list(frame["example_id"])))
         if ((scores >= 0) & (scores <= 1)).all():
-            squared.append(brier(scores, labels).score)
+            found["brier"].append(brier(scores, labels).score)
+            found["right"].append(float(np.mean((scores >= 0.5) == (labels > 0))))
+            scored.append(scores)
+            passed.append(labels > 0)
             kept.append(frame)
-    a, b = [x for x in overall if x is not None], [x for x in within if x is not None]
+    bins = reliability(np.concatenate(scored), np.concatenate(passed)) if scored else ()
+    known = {name: [x for x in values if x is not None] for name, values in found.items()}
+    mean = {name: fmean(values) if values else None for name, values in known.items()}
+    ends = {name: (min(values), max(values)) if values else None for name, values in known.items()}
     error, spread = _calibration(kept)
     return ProxyQuality(
-        fmean(a) if a else None,
-        (min(a), max(a)) if a else None,
-        fmean(b) if b else None,
-        (min(b), max(b)) if b else None,
-        fmean(squared) if squared else None,
-        (min(squared), max(squared)) if squared else None,
-        error,
-        spread,
+        *(mean["auc"], ends["auc"], mean["within"], ends["within"]),
+        *(mean["brier"], ends["brier"], mean["right"], ends["right"]),
+        bins=bins,
+        ece=error,
+        ece_interval=spread,
     )
 
 

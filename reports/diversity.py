@@ -50,8 +50,8 @@ class Diversity:
 def diversities(
     confirm: Mapping[str, pd.DataFrame], table: Mapping[str, Variant]
 ) -> list[Diversity]:
-    """Diversity of every variant that serves each of its draws; best-of-n serves one of many."""
-    return [diversity(v, d) for v, d in confirm.items() if table[v].method != "best_of_n"]
+    """Diversity of every variant that serves each of its draws, not one of several."""
+    return [diversity(v, d) for v, d in confirm.items() if not table[v].served]
 
 
 def diversity(variant: str, draws: pd.DataFrame) -> Diversity:

@@ -144,7 +144,7 @@ def source_of(means: Means, key: Key, table: Mapping[str, Variant]) -> str | Non
     sources = [
         source
         for variant in table.values()
-        if variant.method == "best_of_n" and means.has(key, variant.id)
+        if variant.best_of and means.has(key, variant.id)
         if (source := _ranked(means, key, variant)) is not None
     ]
     return "sft" if "sft" in sources else next(iter(sources), None)
@@ -163,7 +163,7 @@ def ladder_of(means: Means, key: Key, table: Mapping[str, Variant]) -> list[Vari
     return [
         variant
         for variant in table.values()
-        if variant.method == "best_of_n" and means.has(key, variant.id)
+        if variant.best_of and means.has(key, variant.id)
         if _ranked(means, key, variant) == source
     ]
 

@@ -19,8 +19,8 @@ from rsft_bench.reports.comparisons import find
 from rsft_bench.reports.contests import MapCell
 from rsft_bench.reports.economics import Cost, volumes
 from rsft_bench.reports.formatting import count
-from rsft_bench.reports.naming import Variant
-from rsft_bench.reports.plots import BLUE, GREEN, GREY, ORANGE, RED, Dot, Mark
+from rsft_bench.reports.naming import SERVED, Variant
+from rsft_bench.reports.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, Dot, Mark
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "rsft-bench",
@@ -45,6 +45,7 @@ def draw(found: Analysis) -> dict[str, bytes]:
         "cost": _cost,
         "best_of_n": _best_of_n,
         "map": lambda _, s: _map(s),
+        "reliability": lambda _, s: _reliability(s),
     }
     out = {}
     with mpl.rc_context(STYLE):
@@ -60,8 +61,8 @@ def colour(variant: Variant | None) -> str:
     """Family colour of a variant."""
     if variant is None or variant.method == "base":
         return GREY
-    if variant.method == "best_of_n":
-        return GREEN
+    if variant.served:
+        return GREEN if variant.best_of else PURPLE
     if variant.method == "rsft":
         return ORANGE if variant.is_control else RED
     return BLUE
@@ -138,7 +139,7 @@ def _cost(found: Analysis, s: SuiteAnalysis) -> Figure | None:
 
 def _dot(found: Analysis, c: Cost, quality: float, volume: int) -> Dot:
     variant = found.variants.get(c.variant)
-    joined = variant is not None and variant.method == "best_of_n" and not variant.on_rsft
+    joined = variant is not None and variant.best_of and not variant.on_rsft
     group = "best-of-n" if joined else ""
     strong = c.variant == found.manifest.get("primary")
     total = c.total_flops(volume)
@@ -149,14 +150,14 @@ def main_arms(found: Analysis, s: SuiteAnalysis) -> list[str]:
     """The arms that a picture has room for, in reading order.
 
     Base, SFT and its controls at temperature 1, the primary and its matched control, the sweep's
-    favourite, each side's own best temperature, and every best-of-n.
+    favourite, each side's own best temperature, and every serving rule.
     """
     chosen = {s.primary, found.manifest.get("primary_match")}
     if s.winner is not None:
         chosen.add(s.winner.favourite[0])
     if s.ladder is not None:
         chosen |= {s.ladder.mine, s.ladder.rival}
-    plain = {"base", "sft", "sft_more", "sft_filtered", "best_of_n"}
+    plain = {"base", "sft", "sft_more", "sft_filtered", *SERVED}
     return [
         item.variant
         for item in s.levels
@@ -188,6 +189,14 @@ def _best_of_n(found: Analysis, s: SuiteAnalysis) -> Figure | None:
             lines.append(mark)
     figure = Figure(figsize=(7.4, 3.6), layout="constrained")
     plots.best_of(figure.subplots(), marks, lines)
+    return figure
+
+
+def _reliability(s: SuiteAnalysis) -> Figure | None:
+    if not s.proxy.bins:
+        return None
+    figure = Figure(figsize=(4.2, 3.8), layout="constrained")
+    plots.reliability(figure.subplots(), s.proxy.bins)
     return figure
 
 

@@ -1,14 +1,17 @@
-"""How good the yardsticks are: the ceiling of a suite's gold, and the proxy on both test splits."""
+"""How good the yardsticks are: the ceiling of a suite's gold, and the reward that accepts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import fmean
 
+from rsft_bench.harness.statistics.proportions import clopper_pearson
 from rsft_bench.harness.types import Json
 from rsft_bench.reports.analysis import Analysis
 from rsft_bench.reports.diagnostics import ProxyQuality
-from rsft_bench.reports.document import Table
-from rsft_bench.reports.formatting import NA, interval, rate
+from rsft_bench.reports.document import Figure, Table
+from rsft_bench.reports.figures import slug
+from rsft_bench.reports.formatting import NA, count, interval, rate
 from rsft_bench.reports.verdicts import place
 
 
@@ -50,15 +53,93 @@ def fixed_training(manifest: Mapping[str, Json]) -> list[str]:
     ]
 
 
+def reward_name(manifest: Mapping[str, Json]) -> str:
+    """The reward of a run with its options, such as ``body_head (pooling mean)``."""
+    config = (manifest.get("config") or {}).get("reward") or {}
+    name = str(config.get("name", "proxy"))
+    fitted = [p for p in manifest.get("proxies", []) if p.get("reward") == name]
+    options = {k: v for k, v in config.items() if k not in ("name", "n_label")}
+    options |= dict(fitted[0].get("reward_options") or {}) if fitted else {}
+    words = ", ".join(
+        f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in options.items()
+    )
+    return f"{name} ({words})" if words else name
+
+
+def reward_warnings(manifest: Mapping[str, Json]) -> list[str]:
+    """What a reader must know first where the reward is no real one."""
+    kind = reward_name(manifest).partition(" ")[0]
+    if kind == "random":
+        return ["Reward random knows nothing of an answer: no arm that it chooses for should gain."]
+    if kind == "noisy":
+        return [f"Noise was put on the reward on purpose: {reward_name(manifest)}."]
+    return []
+
+
+def reward_table(found: Analysis) -> Table | None:
+    """The reward on the fifth of its gold labels that its fit did not see, all seeds together.
+
+    None where no reward was fitted.
+    """
+    groups: dict[tuple[str, str], list[Mapping[str, Json]]] = {}
+    for p in found.manifest.get("proxies", []):
+        groups.setdefault((str(p["suite"]), str(p["policy"])), []).append(p)
+    several = len({policy for _, policy in groups}) > 1
+    rows = [
+        (f"{suite} ({policy})" if several else suite, *_held_out(found, reports))
+        for (suite, policy), reports in groups.items()
+    ]
+    if not rows:
+        return None
+    note = (
+        "Answers of SFT to prompts that nothing else uses; the fifth is held out by cluster and "
+        "also set the two numbers of the calibration. Accuracy is the share on the right side of "
+        "one half, with its exact binomial (Clopper-Pearson) 95 % interval as if answers were "
+        "independent: answers to one prompt are not, so read it as too narrow. AUC and Brier are "
+        "means over seeds. Pairs: answers to one prompt with different gold, where the fit "
+        "compares answers."
+    )
+    head = (
+        *("suite", "reward", "gold labels a seed", "pairs a seed", "held-out answers"),
+        *("accuracy [95 %]", "AUC", "AUC in prompt", "Brier"),
+    )
+    return Table("The reward on its own held-out labels", head, tuple(rows), note)
+
+
+def _held_out(found: Analysis, reports: list[Mapping[str, Json]]) -> tuple[str, ...]:
+    """Everything of a row but the suite."""
+    n = sum(int(p.get("n_held_out") or 0) for p in reports)
+    right = [p.get("n_correct") for p in reports]
+    accuracy = NA
+    if n and all(x is not None for x in right):
+        k = sum(int(x) for x in right if x is not None)
+        span = clopper_pearson(k, n)
+        accuracy = f"{rate(k / n)} [{rate(span.lo)}, {rate(span.hi)}]"
+    means = {name: _mean(reports, name) for name in ("auc", "within_auc", "brier")}
+    labels, pairs = _mean(reports, "n_label"), _mean(reports, "n_pairs")
+    return (
+        *(reward_name(found.manifest), count(labels), NA if pairs is None else count(pairs)),
+        *(count(n), accuracy, *(rate(x) for x in means.values())),
+    )
+
+
+def _mean(reports: list[Mapping[str, Json]], name: str) -> float | None:
+    """Mean over the seeds where it is known."""
+    known = [float(p[name]) for p in reports if p.get(name) is not None]
+    return fmean(known) if known else None
+
+
 def proxy_table(found: Analysis) -> Table:
     """AUC, Brier and ECE of the proxy on the draws of SFT, on select and on confirm."""
     rows = []
     for s in found.suites:
         for split, q in (("select", s.proxy_select), ("confirm", s.proxy)):
-            pairs = ((q.overall, q.overall_range), (q.within, q.within_range))
+            pairs = (
+                *((q.overall, q.overall_range), (q.within, q.within_range)),
+                *((q.accuracy, q.accuracy_range), (q.brier, q.brier_range)),
+            )
             words = (_spread(mean, ends) for mean, ends in pairs)
-            calibrated = (_spread(q.brier, q.brier_range), _error(q))
-            rows.append((place(found, s), split, *words, *calibrated))
+            rows.append((place(found, s), split, *words, _error(q)))
     note = (
         "From the test draws of SFT, mean over seeds with the range in brackets. Brier is the mean "
         "squared error of the calibrated probability: 0 is perfect, .25 is a constant one half. "
@@ -66,8 +147,24 @@ def proxy_table(found: Analysis) -> Table:
         "95 % interval over clusters; few answers raise the estimate, and the interval allows for "
         "that, so it may lie below."
     )
-    head = ("suite", "split", "AUC", "AUC in prompt", "Brier", "ECE")
-    return Table("The proxy reward", head, tuple(rows), note)
+    head = ("suite", "split", "AUC", "AUC in prompt", "accuracy", "Brier", "ECE")
+    name = reward_name(found.manifest)
+    caption = "The proxy reward" if name == "proxy" else f"The proxy reward: {name}"
+    return Table(caption, head, tuple(rows), note)
+
+
+def reliability_figures(found: Analysis) -> list[Figure]:
+    """The reliability diagram of every suite that has one."""
+    words = (
+        "of the draws of SFT on confirm that the reward gives about the same probability, the "
+        "share that passes; on the line it means what it says. Numbers are draws, all seeds "
+        "together."
+    )
+    return [
+        Figure(slug(s, "reliability"), f"{place(found, s)}: {words}")
+        for s in found.suites
+        if s.proxy.bins
+    ]
 
 
 def _error(q: ProxyQuality) -> str:

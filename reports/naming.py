@@ -30,6 +30,13 @@ RULES = {
     "best_and_distinct": "trained on best and distinct of {k}",
     "rejection": "trained by rejection, {k} drawn",
 }
+#: Methods that draw n answers a request and serve one of them.
+SERVED = {
+    "best_of_n": "best-of-{n} at serving",
+    "weighted_vote": "proxy-weighted vote of {n} at serving",
+    "majority_vote": "majority vote of {n} at serving",
+    "mbr": "closest to the rest of {n} (MBR) at serving",
+}
 SHOWN = {"accept", "k", "lambda", "temperature", "n", "match", "oracle", "source"}
 
 
@@ -38,7 +45,8 @@ class Variant:
     """One variant of a run. ``temperature`` is the serving temperature, 1 unless stated.
 
     ``apart`` sets its label off from another variant's that would be equal; ``source`` is the
-    label of the variant whose draws best-of-n ranks or RSFT's pool holds, empty where that is SFT.
+    label of the variant whose draws a serving rule picks from or RSFT's pool holds, empty where
+    that is SFT.
     """
 
     id: str
@@ -56,14 +64,23 @@ class Variant:
 
     @property
     def n(self) -> int:
-        """Answers drawn a request: n of best-of-n, else 1."""
-        return int(self.parameters.get("n", 1)) if self.method == "best_of_n" else 1
+        """Answers drawn a request: n of best-of-n and of votes, else 1."""
+        return int(self.parameters.get("n", 1)) if self.served else 1
+
+    @property
+    def served(self) -> bool:
+        """Whether one of several draws is served, so that draws have unequal weights."""
+        return self.method in SERVED
+
+    @property
+    def best_of(self) -> bool:
+        """Whether it is best-of-n, which alone the break-even and its curve are about."""
+        return self.method == "best_of_n"
 
     @property
     def on_rsft(self) -> bool:
-        """Whether it is best-of-n over draws of another variant than SFT or base."""
-        named = self.parameters.get("source")
-        return self.method == "best_of_n" and named not in {None, "sft", "base"}
+        """Whether it picks from draws of another variant than SFT or base."""
+        return self.served and self.parameters.get("source") not in {None, "sft", "base"}
 
     @property
     def is_control(self) -> bool:
@@ -73,8 +90,9 @@ class Variant:
     @property
     def label(self) -> str:
         """Short words for tables and plots, such as ``RSFT (trained on best of 16), λ=1``."""
-        if self.method == "best_of_n":
-            return f"best-of-{self.n} at serving" + (f", from {self.source}" if self.source else "")
+        if self.served:
+            words = SERVED[self.method].format(n=self.n)
+            return words + (f", from {self.source}" if self.source else "")
         head = self._rsft() if self.method == "rsft" else METHODS.get(self.method, self.method)
         rest = [f"{k}={v}" for k, v in sorted(self.told.items())]
         tail = f", T={self.temperature:g}" if self.temperature != 1 else ""
@@ -142,10 +160,10 @@ def number(value: Json) -> float:
 
 
 def order(variant: Variant) -> tuple[int, float, str]:
-    """Reading order of tables: base, SFT and its controls, RSFT, controls of RSFT, best-of-n."""
+    """Reading order of tables: base, SFT and its controls, RSFT and its controls, serving rules."""
     ranks = {name: i for i, name in enumerate(METHODS)}
-    if variant.method == "best_of_n":
-        return (40, variant.n, variant.id)
+    if variant.served:
+        return (40 + list(SERVED).index(variant.method), variant.n, variant.id)
     if variant.method == "rsft":
         return (30 if variant.is_control else 20, -variant.temperature, variant.id)
     return (ranks.get(variant.method, 35), -variant.temperature, variant.id)

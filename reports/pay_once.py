@@ -69,7 +69,7 @@ def _beyond(found: Analysis, s: SuiteAnalysis) -> str:
         for r in found.records
         if (r["suite"], r["policy"]) == s.key and r["b"] == s.primary and r["estimate"] is not None
     ]
-    tops = [r for r in pairs if r["a"] in found.variants and found.variants[r["a"]].n > 1]
+    tops = [r for r in pairs if r["a"] in found.variants and found.variants[r["a"]].best_of]
     words = ""
     # Best-of-n over SFT's draws, then over RSFT's own, which pays twice.
     for both in (False, True):

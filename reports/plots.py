@@ -13,15 +13,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from rsft_bench.harness.statistics.reliability import Bin
 from rsft_bench.harness.types import FloatArray
 from rsft_bench.reports.formatting import big, signed
 
-GREY, BLUE, ORANGE, RED, GREEN, INK = (
+GREY, BLUE, ORANGE, RED, GREEN, PURPLE, INK = (
     "#6b6b6b",
     "#0072B2",
     "#E69F00",
     "#D55E00",
     "#009E73",
+    "#CC79A7",
     "#222222",
 )
 
@@ -133,6 +135,28 @@ def best_of(ax: Axes, curve: Sequence[Mark], lines: Sequence[Mark]) -> Axes:
     ax.set_xticks(n)
     ax.set_xlabel("n: answers drawn for each request, best by proxy served")
     ax.set_ylabel("pass rate")
+    clean(ax, "y")
+    return ax
+
+
+def reliability(ax: Axes, bins: Sequence[Bin]) -> Axes:
+    """Share that passes against mean probability, one dot a bin, beside the line of equality."""
+    ax.plot([0, 1], [0, 1], color=GREY, lw=1)
+    x, y = [b.mean_score for b in bins], [b.share_positive for b in bins]
+    ax.plot(x, y, color=BLUE, marker="o", ms=4, lw=1)
+    for b in bins:
+        ax.annotate(
+            str(b.n),
+            (b.mean_score, b.share_positive),
+            textcoords="offset points",
+            xytext=(5, -9),
+            fontsize=7.5,
+            color=INK,
+        )
+    ax.set_xlim(-0.02, 1.02)
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_xlabel("probability by the reward")
+    ax.set_ylabel("share that passes gold")
     clean(ax, "y")
     return ax
 

@@ -23,11 +23,11 @@ from rsft_bench.reports.formatting import (
     signed,
     total,
 )
-from rsft_bench.reports.gauges import proxy_table
+from rsft_bench.reports.gauges import proxy_table, reliability_figures, reward_table
 from rsft_bench.reports.sections_tuning import trials_words
 from rsft_bench.reports.verdicts import place
 
-AUTHORED = {"order_status", "returns_refunds", "synthetic_choices"}
+AUTHORED = {"order_status", "returns_refunds", "synthetic_choices", "intent_routing"}
 
 
 def authored(info: Mapping[str, Json]) -> bool:
@@ -140,7 +140,9 @@ def task(found: Analysis) -> Section:
             )
         rows.append((place(found, s), *words))
     note = "From the test draws of SFT on confirm."
-    blocks += [Table("Headroom", head, tuple(rows), note), proxy_table(found)]
+    blocks.append(Table("Headroom", head, tuple(rows), note))
+    own = reward_table(found)
+    blocks += [*([] if own is None else [own]), proxy_table(found), *reliability_figures(found)]
     blocks += [*about.proxy_notes(found), *about.strata(found)]
     return Section("The task: headroom, proxy, strata", tuple(blocks))
 

@@ -27,7 +27,7 @@ from rsft_bench.harness.types import (
     SuiteData,
 )
 from rsft_bench.tasks.sgd_format import dialogue_files, read_folder
-from rsft_bench.tasks.sgd_judge import judge_answer
+from rsft_bench.tasks.sgd_judge import answer_key, judge_answer
 from rsft_bench.tasks.sgd_logs import DEFAULT_MIXTURE, draw_logs, mixture, spellings
 from rsft_bench.tasks.sgd_splits import Placed, place
 from rsft_bench.tasks.sgd_turns import (
@@ -145,6 +145,10 @@ class SGDSuite:
         ``requests_asked`` (a question mark where the acts ask for something, else NaN).
         """
         return judge_answer(example.facts, example.prompt, text)
+
+    def answer_key(self, example: Example, text: str) -> str:
+        """The values that ``text`` states; see ``sgd_judge.answer_key``."""
+        return answer_key(example.prompt, text)
 
 
 def _settings(options: Mapping[str, Json]) -> dict[str, Json]:

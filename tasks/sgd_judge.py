@@ -6,6 +6,7 @@ a value does not hold, or one that names something nobody mentioned.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -62,6 +63,24 @@ def judge_answer(facts: Mapping[str, Json], prompt: str, text: str) -> Judgement
     return Judgement(gold, gold == 1.0, parts)
 
 
+def answer_key(prompt: str, text: str) -> str:
+    """Equal for answers that state the same values: numbers, times, dates and the prompt's words.
+
+    Read as the judge reads them, from prompt and answer alone: a value counts whether or not the
+    acts call for it. "7:30" is the time that record or acts show, where they show one. An answer
+    that asks something differs from one that does not. "" for a text without a word.
+    """
+    shown, read = _shown(prompt) | _claimed(prompt), tokens(text)
+    if not read:
+        return ""
+    found = set()
+    for token in read:
+        known = [r for r in token.readings if r in shown]
+        if known or token.claim:
+            found.add((known or token.readings)[0])
+    return json.dumps([sorted(found), "?" in text])
+
+
 def _denied(read: Sequence[Token]) -> frozenset[int]:
     """Positions just after a negator: "not Starset" does not state Starset."""
     at = [i for i, token in enumerate(read) if token.readings[0] in _NEGATORS]
@@ -95,6 +114,14 @@ def _shown(prompt: str) -> frozenset[str]:
     lines = [x for x in prompt.split("\n") if x.startswith(("Record:", "Acts:"))]
     values = re.findall(r"(?<=[:=] |.[:=])[^;=:()]+", " ".join(lines).replace("=", "= "))
     return frozenset(r for v in values for t in tokens(v) for r in t.readings)
+
+
+@lru_cache(maxsize=4096)
+def _claimed(prompt: str) -> frozenset[str]:
+    """Readings of the numbers, times and dates of record and acts, times whole."""
+    lines = [x for x in prompt.split("\n") if x.startswith(("Record:", "Acts:"))]
+    read = [t for x in lines for t in tokens(x.replace("=", " "))]
+    return frozenset(r for _, token in claims(read) for r in token.readings)
 
 
 def _names(

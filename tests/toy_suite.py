@@ -73,5 +73,10 @@ class Toy:
             float(hit), hit, {"facts": float(hit), "harm_forbidden": float("z" in text)}
         )
 
+    def answer_key(self, example: Example, text: str) -> str:
+        """Answers say the same when they hold the same of the letters that may be wanted."""
+        assert not example.facts
+        return "".join(letter for letter in "ae" if letter in text)
+
 
 SUITES: Registry[Suite] = Registry("suite", [Toy(), Toy(name="toy_b")])

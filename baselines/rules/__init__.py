@@ -81,10 +81,10 @@ def check_rule(params: Mapping[str, Json]) -> None:
     read = reads(params)
     for name, value in given(params, tuple(_DEFAULTS)).items():
         if name not in read:
-            listed = ", ".join(read) or "no parameter"
+            listed = ", ".join(read) or "none"
             raise ConfigError(
-                f"accept={rule.name} does not read {name}={value}, which would do nothing; it "
-                f"reads: {listed}"
+                f"accept={rule.name} does not read {name}={value}; leave it out (what the rule "
+                f"reads: {listed})"
             )
     matched = _matched(params)
     if matched is not None:

@@ -37,6 +37,7 @@ COMMANDS: tuple[str, ...] = (
     "cache",
     "schema",
     "doctor",
+    "laws",
 )
 DESCRIPTION = "Is rejection-sampling fine-tuning worth it for your support model? Measures it."
 EPILOG = (

@@ -72,6 +72,21 @@ def forward_flops(config: ModelConfig, tokens_in: ArrayLike, tokens_out: ArrayLi
     return float(_pass(config, tokens, tokens).sum())
 
 
+def encode_flops(config: ModelConfig, tokens: ArrayLike) -> float:
+    """Hidden states of whole sequences, without the head, summed over rows.
+
+    sum over rows of 2 (N - V d) T + 4 L A T^2: what a reward that reads the last hidden state costs
+    on prompt and answer together (V tokens in the vocabulary, d the hidden size).
+
+    Args:
+        config: see ``parameters``.
+        tokens: T, tokens of each row, any shape.
+    """
+    rows = _tokens(tokens)
+    head = _size(config, "vocab_size") * _size(config, "hidden_size")
+    return float((_pass(config, rows, rows) - 2.0 * head * rows).sum())
+
+
 def train_flops(config: ModelConfig, tokens_in: ArrayLike, tokens_out: ArrayLike = 0) -> float:
     """Forward and backward pass over every row: 3 times ``forward_flops``.
 

@@ -42,10 +42,34 @@ def read_prompt(prompt: str) -> Question:
             "policy 'categorical' needs the lines 'Context: NAME' and 'Choices: A | B' in every "
             f"prompt; this one has none: {prompt[:60]!r}; use suite synthetic_choices"
         )
-    answers = tuple(choice.strip() for choice in listed[-1].split(SEPARATOR))
-    if len(answers) < 2 or len(set(answers)) < len(answers) or "" in answers:
+    answers = _distinct(listed[-1])
+    if answers is None:
         raise DataError(f"context {contexts[-1]!r}: choices must be two or more distinct texts")
     return Question(contexts[-1], answers)
+
+
+@functools.lru_cache(maxsize=65536)
+def read_choices(prompt: str) -> tuple[str, ...]:
+    """The choices of a prompt in its order; no context is asked for. The last such line counts.
+
+    Raises:
+        DataError: there is none, or the choices are fewer than two or not distinct.
+    """
+    listed = CHOICES.findall(prompt)
+    answers = _distinct(listed[-1]) if listed else None
+    if answers is None:
+        raise DataError(
+            "a policy that selects needs a line 'Choices: A | B' of two or more distinct answers "
+            f"in every prompt; this one has none: {prompt[:60]!r}; use suite intent_routing"
+        )
+    return answers
+
+
+def _distinct(listed: str) -> tuple[str, ...] | None:
+    """The answers of a line of choices; None where they are too few, empty or not distinct."""
+    answers = tuple(choice.strip() for choice in listed.split(SEPARATOR))
+    usable = len(answers) >= 2 and len(set(answers)) == len(answers) and "" not in answers
+    return answers if usable else None
 
 
 class Table(NamedTuple):

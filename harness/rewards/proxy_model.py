@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.metering.formulas import proxy_score_flops
+from rsft_bench.harness.rewards.calibration import sigmoid
 from rsft_bench.harness.rewards.features import (
     KnownValues,
     agreement,
@@ -27,7 +28,7 @@ FORMAT = 1
 BUCKETS = 4096
 WEIGHTS_FILE = "proxy.safetensors"
 CONFIG_FILE = "proxy.json"
-MARGIN = 1e-6
+NGRAM_SCALE = 5.0
 
 
 class Featuriser:
@@ -118,8 +119,7 @@ class ProxyReward:
 
     def probability(self, linear: FloatArray) -> FloatArray:
         """Calibrated probability of a linear score."""
-        raw = 1.0 / (1.0 + np.exp(-np.clip(self.slope * linear + self.shift, -30, 30)))
-        return np.asarray(np.clip(raw, MARGIN, 1 - MARGIN), dtype=np.float64)
+        return sigmoid(linear, self.slope, self.shift)
 
     def save(self, folder: Path) -> None:
         """Write ``proxy.safetensors`` and ``proxy.json`` into ``folder``."""
@@ -162,3 +162,52 @@ class ProxyReward:
     @cached_property
     def _featuriser(self) -> Featuriser:
         return Featuriser(self.known)
+
+
+class Design(NamedTuple):
+    """The standardised features of some answers, and how new answers get the same.
+
+    ``matrix`` (n, names + BUCKETS) is sparse: agreement features at mean 0 and SD 1, then n-grams
+    times ``NGRAM_SCALE``. ``n_features`` is the number of non-zero ones of an average answer.
+    """
+
+    known: KnownValues
+    mean: FloatArray
+    scale: FloatArray
+    matrix: Any
+    n_features: int
+
+    def reward(self, coefficients: FloatArray, intercept: float) -> ProxyReward:
+        """The reward, uncalibrated, of coefficients (names + BUCKETS,) over these features."""
+        weights, names = coefficients.astype(np.float64), len(feature_names())
+        return ProxyReward(
+            known=self.known,
+            mean=self.mean,
+            scale=self.scale,
+            dense=weights[:names],
+            hashed=NGRAM_SCALE * weights[names:],
+            intercept=intercept,
+            slope=1.0,
+            shift=0.0,
+            n_features=self.n_features,
+        )
+
+
+def design(known: KnownValues, prompts: Sequence[str], texts: Sequence[str]) -> Design:
+    """Features of answers to fit on; these answers set the standardisation."""
+    from scipy import sparse
+
+    dense, hashed = Featuriser(known).matrices(prompts, texts)
+    mean, spread = dense.mean(0), dense.std(0)
+    scale = np.where(spread > 0, spread, 1.0)
+    both: Any = sparse.hstack([(dense - mean) / scale, NGRAM_SCALE * hashed]).tocsr()
+    size = len(feature_names()) + round(hashed.nnz / len(texts))
+    return Design(known, mean, scale, both, size)
+
+
+def known_values(prompts: Sequence[str]) -> KnownValues:
+    """Record values of some prompts."""
+    views = [view(prompt) for prompt in dict.fromkeys(prompts)]
+    return KnownValues.of(
+        (phrase, key) for seen in views for found in seen.phrases.values() for phrase, key in found
+    )

@@ -29,8 +29,10 @@ _PROXY = (
     "rsft_bench.harness.rewards",
     "rsft_bench.harness.metering.formulas",
     "rsft_bench.harness.seeding",
+    "rsft_bench.harness.statistics.reliability",
     "rsft_bench.harness.statistics.selection",
 )
+_PICKING = ("rsft_bench.harness.serving", "rsft_bench.harness.similarity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,9 @@ class Stage:
         for modules in own or [None]:
             for module in self.preload if modules is None else modules:
                 importlib.import_module(module)
+        # A reward that reads the policy loads it, whatever answers here.
+        for module in _TORCH if inputs.get("body") else ():
+            importlib.import_module(module)
         run: StageFunction = importlib.import_module(f"{_HERE}.{self.name}").run
         return run
 
@@ -118,7 +123,7 @@ STAGES: Mapping[str, Stage] = {
             "target",
             (f"{_HERE}.target", f"{_HERE}.select", "rsft_bench.harness.seeding"),
         ),
-        Stage("serve", (f"{_HERE}.serve", *_SAMPLER, *_PROXY), _TORCH, "policies"),
+        Stage("serve", (f"{_HERE}.serve", *_PICKING, *_SAMPLER, *_PROXY), _TORCH, "policies"),
     )
 }
 

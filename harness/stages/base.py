@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from rsft_bench.harness.catalog import Catalog
 from rsft_bench.harness.errors import CapabilityError, UserError
 from rsft_bench.harness.policy_kinds import OwnPolicy
-from rsft_bench.harness.reward_kinds import Scorer
+from rsft_bench.harness.reward_protocols import FittedReward, Scorer, ready
 from rsft_bench.harness.stages import Outcome, Work
-from rsft_bench.harness.types import HasWeights, Sampler
+from rsft_bench.harness.types import HasWeights, Json, Sampler
 
 #: What an artifact says of its policy, and the folder of what a policy of its own training saved.
 POLICY, STATE = "policy.json", "state"
@@ -107,8 +108,19 @@ def write_own(policy: OwnPolicy, init: Path, folder: Path) -> None:
     policy.save(folder / STATE)
 
 
-def scorer(artifact: Path, catalog: Catalog) -> Scorer:
-    """The reward of a ``proxy`` artifact, ready to score."""
-    name = json.loads((artifact / "reward.json").read_text())["name"]
-    loaded: Scorer = catalog.registry("reward").get(name).load(artifact / "proxy")
-    return loaded
+def scorer(work: Work) -> Scorer | None:
+    """The reward of the input ``proxy``, over the policy of the input ``body`` where it needs one.
+
+    None where no reward is given.
+    """
+    for artifact in work.inputs.get("proxy", []):
+        stated = json.loads((artifact / "reward.json").read_text())
+        return reward(work, stated["name"], stated.get("options", {})).load(artifact / "proxy")
+    return None
+
+
+def reward(work: Work, name: str, options: Mapping[str, Json]) -> FittedReward:
+    """A registered reward with options, over the weights of the input ``body``, if there is one."""
+    bodies = [weights_folder(folder) for folder in work.inputs.get("body", [])]
+    kind = work.catalog.registry("reward").get(name)
+    return ready(kind, options, bodies[0] if bodies else None)

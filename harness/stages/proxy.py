@@ -7,7 +7,9 @@ import json
 import numpy as np
 
 from rsft_bench.harness.errors import DataError
+from rsft_bench.harness.reward_protocols import GradedReward
 from rsft_bench.harness.stages import Outcome, Work, read_all
+from rsft_bench.harness.stages.base import reward
 from rsft_bench.harness.stages.data import read_examples
 from rsft_bench.harness.store import write_rows
 from rsft_bench.harness.types import Json
@@ -16,6 +18,8 @@ from rsft_bench.harness.types import Json
 UNKNOWN: dict[str, Json] = {
     "n_held_out": 0,
     "auc": None,
+    "within_auc": None,
+    "n_correct": None,
     "brier": None,
     "precision": None,
     "reliability": [],
@@ -24,12 +28,13 @@ UNKNOWN: dict[str, Json] = {
 
 
 def run(work: Work) -> Outcome:
-    """Fit the reward on labelled answers. params: reward (its name), n_label, seed.
+    """Fit the reward on labelled answers. params: reward (its name), options, n_label, seed.
 
-    Inputs: data, samples (of ``proxy_label`` prompts), scores (their gold).
+    Inputs: data, samples (of ``proxy_label`` prompts), scores (their gold), body (the policy that
+    the reward reads, where it reads one).
     Answers are labelled draw by draw over all prompts until ``n_label`` is spent. Files: proxy/,
-    reward.json (name), proxy.json (report), rows.jsonl (the labelled answers that passed, as a
-    training set). Cost: tokens of the labelled answers, FLOPs of the fit and of scoring the
+    reward.json (name, options), proxy.json (report), rows.jsonl (the labelled answers that passed,
+    as a training set). Cost: tokens of the labelled answers, FLOPs of the fit and of scoring the
     held-out fifth.
     """
     n_label, seed = work.params["n_label"], work.params["seed"]
@@ -45,15 +50,17 @@ def run(work: Work) -> Outcome:
     asked = [examples[row["example_id"]] for row, _ in pairs]
     labels = np.array([score["gold_pass"] for _, score in pairs], dtype=bool)
     texts = [row["text"] for row, _ in pairs]
-    name = work.params["reward"]
-    reward, report = (
-        work.catalog.registry("reward")
-        .get(name)
-        .fit([e.prompt for e in asked], texts, labels, [e.cluster for e in asked], seed)
-    )
-    reward.save(work.out / "proxy")
-    (work.out / "reward.json").write_text(json.dumps({"name": name}))
+    name, options = work.params["reward"], work.params.get("options", {})
+    prompts, clusters = [e.prompt for e in asked], [e.cluster for e in asked]
+    kind, answers = reward(work, name, options), (prompts, texts, labels, clusters, seed)
+    if isinstance(kind, GradedReward):
+        fitted, report = kind.fit_graded(*answers, np.array([score["gold"] for _, score in pairs]))
+    else:
+        fitted, report = kind.fit(*answers)
+    fitted.save(work.out / "proxy")
+    (work.out / "reward.json").write_text(json.dumps({"name": name, "options": options}))
     known = {"n_label": n_label, "positive_share": float(labels.mean())}
+    known |= {"reward": name, "reward_options": options}
     (work.out / "proxy.json").write_text(json.dumps({**UNKNOWN, **known, **report}, sort_keys=True))
     passed = [
         {"example_id": e.example_id, "prompt": e.prompt, "draw": row["draw"], "text": row["text"]}
@@ -65,5 +72,5 @@ def run(work: Work) -> Outcome:
     held_out = int(report.get("n_held_out", 0))
     return Outcome(
         tokens=sum(row["tokens_out"] for row, _ in pairs),
-        flops=float(report.get("fit_flops", 0.0)) + reward.flops(held_out),
+        flops=float(report.get("fit_flops", 0.0)) + fitted.flops(held_out),
     )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from rsft_bench.harness.policies.shape import answer_tokens
+from rsft_bench.harness.reward_protocols import DrawScorer, Scorer, score_draws
 from rsft_bench.harness.stages import Outcome, Work, read_all
 from rsft_bench.harness.stages.base import own_policy, scorer, weights_folder
 from rsft_bench.harness.stages.data import read_examples
 from rsft_bench.harness.store import write_rows
-from rsft_bench.harness.types import Json, Judgement
+from rsft_bench.harness.types import Example, Json, Judgement
 
 
 def text_id(text: str) -> str:
@@ -31,8 +33,9 @@ def counted(verdict: Judgement, finish_reason: str) -> Judgement:
 
 
 def run(work: Work) -> Outcome:
-    """params: suite. Inputs: data, samples (blocks or a trainset), proxy (none or one), tokenizer.
+    """params: suite. Inputs: data, samples (blocks or a trainset), proxy, body, tokenizer.
 
+    ``proxy`` is the reward, none or one; ``body`` the policy it reads, where it reads one.
     ``tokenizer`` (none or one) is a fitted policy that counts the tokens of rows which carry no
     count, those of a trainset.
     File: rows.jsonl in the order of the samples: example_id, draw, text_id, proxy (NaN without
@@ -43,13 +46,9 @@ def run(work: Work) -> Outcome:
     samples = read_all(work, "samples")
     proxies = [float("nan")] * len(samples)
     flops = 0.0
-    if work.inputs.get("proxy"):
-        proxy = scorer(work.inputs["proxy"][0], work.catalog)
-        # Short answers repeat a lot: each one of an example is read once, and charged each time.
-        unique = list(dict.fromkeys((row["example_id"], row["text"]) for row in samples))
-        scores = proxy.score([examples[e].prompt for e, _ in unique], [text for _, text in unique])
-        known = {at: float(p) for at, p in zip(unique, scores, strict=True)}
-        proxies = [known[row["example_id"], row["text"]] for row in samples]
+    proxy = scorer(work)
+    if proxy is not None:
+        proxies = _scores(proxy, samples, examples)
         flops = proxy.flops(len(samples))
     rows, judged = [], {}
     for row, score in zip(samples, proxies, strict=True):
@@ -70,6 +69,19 @@ def run(work: Work) -> Outcome:
         )
     write_rows(work.out / "rows.jsonl", rows)
     return Outcome(tokens=_tokens(work, samples), flops=flops)
+
+
+def _scores(
+    proxy: Scorer, samples: list[dict[str, Json]], examples: Mapping[str, Example]
+) -> list[float]:
+    """A score a sample. Short answers repeat a lot: each of an example is read once."""
+    by_draw = isinstance(proxy, DrawScorer)
+    keys = [(row["example_id"], row["text"], row["draw"] if by_draw else 0) for row in samples]
+    unique = list(dict.fromkeys(keys))
+    prompts, texts = [examples[e].prompt for e, _, _ in unique], [text for _, text, _ in unique]
+    scores = score_draws(proxy, prompts, texts, [draw for _, _, draw in unique])
+    known = {key: float(score) for key, score in zip(unique, scores, strict=True)}
+    return [known[key] for key in keys]
 
 
 def _tokens(work: Work, samples: list[dict[str, Json]]) -> int:

@@ -15,32 +15,37 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from rsft_bench.harness.policy_kinds import Counted
+from rsft_bench.harness.reward_protocols import score_draws
+from rsft_bench.harness.serving import Drawn, ServingRule, answer_key, rule_of
 from rsft_bench.harness.stages import Outcome, Work
 from rsft_bench.harness.stages.base import sampler, scorer, weights_folder
 from rsft_bench.harness.store import write_rows
-from rsft_bench.harness.types import Completion, Json, Sampler, Sampling
+from rsft_bench.harness.types import Completion, Json, Sampler, Sampling, Suite
 
 if TYPE_CHECKING:
     from rsft_bench.harness.policies.language_model import LanguageModel
-    from rsft_bench.harness.reward_kinds import Scorer
+    from rsft_bench.harness.reward_protocols import Scorer
     from rsft_bench.harness.sampling.llama import LlamaWeights
 
 WARM_UP_PROMPTS = 2
 
 
 def run(work: Work) -> Outcome:
-    """params: entries [{variant, policy, temperature, n}], prompts, sampling, seed, machine.
+    """params: entries [{variant, policy, temperature, n, method}], suite, prompts, sampling, seed.
 
-    Inputs: policies (indexed by an entry's ``policy``), proxy (none or one). A best-of-n entry
-    draws n answers at once and scores them before one is served. Answers are drawn as the test
-    draws are, so the timed answer is the one whose row carries the latency. File: rows.jsonl
+    Inputs: policies (indexed by an entry's ``policy``), proxy (none or one), body (the policy that
+    it reads, where it reads one). An entry with n > 1 draws n answers at once, scores them where
+    its method's rule reads the proxy, and serves one by that rule, the first where several tie.
+    Answers are drawn as the test draws are, so the timed answer is the one whose row carries the
+    latency. Comparing answers by code takes time but counts no FLOPs. ``machine`` (params) joins
+    the key. File: rows.jsonl
     (variant, example_id, draw and text of the answer served, latency_s, cpu_s, tokens_out, flops),
     model load excluded, warm-up prompts not recorded.
     """
     servers = [_server(folder, work) for folder in work.inputs["policies"]]
-    rewards = work.inputs.get("proxy", [])
-    proxy = scorer(rewards[0], work.catalog) if rewards else None
+    proxy = scorer(work)
     entries = work.params["entries"]
+    picking = {e["method"]: _picking(work, e["method"], proxy) for e in entries}
     prompts = [(example_id, prompt) for example_id, prompt in work.params["prompts"]]
     rows = []
     order = prompts[:WARM_UP_PROMPTS] + prompts
@@ -48,13 +53,48 @@ def run(work: Work) -> Outcome:
         # Rotated, so that no variant always runs first on a cold cache.
         for j in range(len(entries)):
             entry = entries[(i + j) % len(entries)]
-            row = _serve(servers[entry["policy"]], proxy, request, entry, work.params)
+            pick = picking[entry["method"]]
+            row = _serve(servers[entry["policy"]], pick, request, entry, work.params)
             if i >= min(WARM_UP_PROMPTS, len(prompts)):
                 rows.append(row)
     write_rows(work.out / "rows.jsonl", rows)
     return Outcome(
         tokens=sum(row["tokens_out"] for row in rows), flops=sum(row["flops"] for row in rows)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Picking:
+    """How one of several answers is served; ``judge`` is None where the rule reads no proxy."""
+
+    rule: ServingRule
+    judge: Scorer | None
+    suite: Suite
+    seed: int
+
+    def served(self, request: tuple[str, str], rows: Sequence[Completion]) -> int:
+        """Position of the answer served."""
+        example_id, prompt = request
+        texts, draws = [row.text for row in rows], [row.draw for row in rows]
+        proxy = np.full(len(texts), np.nan)
+        if self.judge is not None:
+            proxy = score_draws(self.judge, [prompt] * len(texts), texts, draws)
+        drawn = Drawn(
+            self.seed,
+            example_id,
+            texts,
+            proxy,
+            lambda text: answer_key(self.suite, example_id, prompt, text),
+        )
+        return int(np.argmax(self.rule.weights(drawn, len(texts))))
+
+
+def _picking(work: Work, method: str | None, proxy: Scorer | None) -> _Picking | None:
+    if method is None:
+        return None
+    rule = rule_of(work.catalog, method)
+    suite = work.catalog.suite(work.params["suite"])
+    return _Picking(rule, proxy if rule.reads_proxy else None, suite, work.params["seed"])
 
 
 class Server(Protocol):
@@ -149,23 +189,19 @@ class OfItself:
 
 def _serve(
     server: Server,
-    proxy: Scorer | None,
+    pick: _Picking | None,
     request: tuple[str, str],
     entry: Json,
     params: Json,
 ) -> dict[str, Json]:
     sampling = Sampling(**{**params["sampling"], "temperature": entry["temperature"]})
-    judge = proxy if entry["n"] > 1 else None
     wall, cpu = time.perf_counter(), time.process_time()
     rows = server.sample([request], range(entry["n"]), sampling, params["seed"], "test")
-    served = rows[0]
-    if judge is not None:
-        scores = judge.score([request[1]] * len(rows), [row.text for row in rows])
-        served = rows[int(np.argmax(scores))]
+    served = rows[0] if pick is None else rows[pick.served(request, rows)]
     latency, busy = time.perf_counter() - wall, time.process_time() - cpu
     flops = server.flops(request, rows, sampling)
-    if judge is not None:
-        flops += judge.flops(len(rows))
+    if pick is not None and pick.judge is not None:
+        flops += pick.judge.flops(len(rows))
     return {
         "variant": entry["variant"],
         "example_id": request[0],

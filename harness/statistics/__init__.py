@@ -111,6 +111,12 @@ from rsft_bench.harness.statistics.selection import (
     leave_one_seed_out_winner,
     within_prompt_auc,
 )
+from rsft_bench.harness.statistics.sequential import mixture_radius
+from rsft_bench.harness.statistics.serving import (
+    majority_vote_weights,
+    mbr_weights,
+    weighted_vote_weights,
+)
 from rsft_bench.harness.statistics.two_way import (
     Variance,
     cluster_weights,
@@ -171,8 +177,11 @@ __all__ = [
     "kl_terms",
     "leave_one_seed_out_winner",
     "lower_bound",
+    "majority_vote_weights",
+    "mbr_weights",
     "matched_law",
     "minimum_detectable",
+    "mixture_radius",
     "ngram_kernel",
     "normal_best_of_mean",
     "one_way",
@@ -203,6 +212,7 @@ __all__ = [
     "two_sample_effect",
     "two_way",
     "two_way_effect",
+    "weighted_vote_weights",
     "vendi_score",
     "wilson",
     "win_rate",

@@ -35,7 +35,8 @@ def pointwise_law(p: FloatArray, accept: FloatArray, k: int) -> Law:
     """``all``, ``threshold`` by tau, exact rejection: each draw of y is accepted with accept[y].
 
     Every accepted answer has the law p A / alpha, alpha = sum p A; counts = k p A; P(covered) =
-    1 - (1 - alpha)^k.
+    1 - (1 - alpha)^k. A threshold by target_rate is its limit for a large pool, with A = 1 above
+    the quantile and the share kept at it.
 
     Raises:
         ValueError: shapes differ, p is no law, k < 1, or a chance outside [0, 1].

@@ -17,6 +17,7 @@ from rsft_bench.harness.types import (
     Split,
     SuiteData,
 )
+from rsft_bench.tasks.authored.answer_key import answer_key
 from rsft_bench.tasks.authored.bank import load_bank
 from rsft_bench.tasks.authored.build import build_logs, build_split, delexicalised
 from rsft_bench.tasks.authored.judge import PARTS, judge_answer
@@ -25,6 +26,7 @@ from rsft_bench.tasks.authored.options import OPTIONS, read_options
 _ENGINE = tuple(
     f"rsft_bench.tasks.authored.{module}"
     for module in (
+        "answer_key",
         "bank",
         "build",
         "conduct",
@@ -100,6 +102,10 @@ class AuthoredSuite:
     def judge(self, example: Example, text: str) -> Judgement:
         """Gold of ``text``; see ``tasks.authored.judge``."""
         return judge_answer(example, text, load_bank(self.name).places)
+
+    def answer_key(self, example: Example, text: str) -> str:
+        """What ``text`` decides, asks for and states; see ``tasks.authored.answer_key``."""
+        return answer_key(self.name, example.prompt, text)
 
     def question_bodies(self) -> Mapping[Split, Mapping[str, tuple[str, ...]]]:
         """Delexicalised question bodies by split and cluster, for the overlap checks."""

@@ -63,4 +63,4 @@ def test_pictures_decode_and_nothing_is_refused(page: Path, tmp_path: Path) -> N
         [str(BROWSER), *flags, f"--user-data-dir={tmp_path / 'profile'}", probe.as_uri()],
         **{"capture_output": True, "text": True, "timeout": 120, "check": False},
     )
-    assert "4 pictures, 4 shown" in ran.stdout, ran.stdout[-500:] + ran.stderr[-500:]
+    assert "5 pictures, 5 shown" in ran.stdout, ran.stdout[-500:] + ran.stderr[-500:]

@@ -34,6 +34,7 @@ ARGUMENTS = {
     "cache": ["list"],
     "schema": [],
     "doctor": [],
+    "laws": [],
 }
 
 

@@ -171,7 +171,7 @@ def test_a_baseline_that_lost_a_key_is_named(
     del info[key]
     file.write_text(json.dumps(info))
     assert main(["gate", "run", "--baseline", "base"]) == 2
-    assert f"not a baseline ('{key}')" in one_line(capsys)
+    assert f"not a baseline ('{key}'" in one_line(capsys)
 
 
 def test_a_baseline_of_no_known_version_is_not_comparable(

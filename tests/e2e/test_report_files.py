@@ -71,7 +71,7 @@ def test_files_and_time(written: tuple[list[Path], float], run: RunFolder) -> No
     assert [f.name for f in files] == ["report.html", "report.md", "results.json"]
     assert took < 20
     plots = sorted(p.name for p in (run.path / "plots").iterdir())
-    kinds = ["best_of_n", "cost", "map", "quality"]
+    kinds = ["best_of_n", "cost", "map", "quality", "reliability"]
     assert plots == [
         f"{s}-nano-1-{k}.svg" for s in ("order_status", "returns_refunds") for k in kinds
     ]

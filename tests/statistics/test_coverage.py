@@ -25,12 +25,12 @@ from rsft_bench.harness.statistics import (
     two_sample,
     two_way,
 )
+from rsft_bench.harness.statistics.aa_grid import draw, p_values
 
 AA = tool("aa_grid")
 PAGE = Path(__file__).parents[2] / "docs" / "aa-grid.md"
 REPLICATES = 2000
 ALLOWED = 0.07
-draw, p_values = AA.draw, AA.p_values
 
 
 def test_no_cell_of_five_or_more_seeds_rejects_significantly_more_than_allowed() -> None:

@@ -17,6 +17,7 @@ from rsft_bench.harness.metering import meter as meter_module
 from rsft_bench.harness.metering.formulas import (
     attention_width,
     break_even_requests,
+    encode_flops,
     forward_flops,
     forward_flops_of_totals,
     matrix_weights,
@@ -69,6 +70,15 @@ def test_counts_by_hand() -> None:
     totals = sum(rows), sum(n * n for n in rows)
     assert train_flops_of_totals(HAND, *totals) == train_flops(HAND, rows)
     assert forward_flops_of_totals(HAND, *totals) == forward_flops(HAND, rows)
+
+
+def test_hidden_states_cost_a_pass_without_the_head() -> None:
+    model, config = eager()
+    counter = FlopCounterMode(display=False)
+    with counter:
+        model.model(input_ids=torch.ones(1, 11, dtype=torch.long))
+    assert encode_flops(config, 11) == counter.get_total_flops()
+    assert encode_flops(config, [11, 7]) == encode_flops(config, 11) + encode_flops(config, 7)
 
 
 @pytest.mark.parametrize(

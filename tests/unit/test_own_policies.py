@@ -68,6 +68,10 @@ def test_its_own_modules_are_imported_instead_of_the_stages(
     # A stage without policies needs its modules always.
     STAGES["proxy"].function({}, CATALOG)
     assert imported[:-1] == list(STAGES["proxy"].preload)
+    # A reward that reads a policy's weights needs torch, and its import is no time of scoring.
+    del imported[:]
+    STAGES["score"].function({"body": [artifact]}, CATALOG)
+    assert imported[:-1] == [*STAGES["score"].preload, *STAGES["sample"].preload]
 
 
 def test_it_stays_loaded_for_the_next_block(artifact: Path) -> None:

@@ -12,8 +12,9 @@ from rsft_bench.baselines import METHODS
 from rsft_bench.harness.catalog import DEFAULT_PATHS, Catalog
 from rsft_bench.harness.config import config_schema, parse_config
 from rsft_bench.harness.errors import CapabilityError, ConfigError
+from rsft_bench.harness.inputs import suite_options
 from rsft_bench.harness.preflight import check_capabilities, check_kind
-from rsft_bench.harness.spaces import Plan, make_plan
+from rsft_bench.harness.spaces import Plan, make_plan, make_space, plan_cells
 from rsft_bench.harness.types import Capability, Json, Param
 from rsft_bench.harness.variants import parse_variant
 
@@ -65,6 +66,34 @@ def test_the_matched_control_is_found(primary: str, control: str, found: bool) -
         assert matched.id == parse_variant(control, METHODS).id
 
 
+@pytest.mark.parametrize(
+    ("setting", "control"),
+    [
+        (ARGMAX, "rsft[accept=random,k=4,lambda=1,match=argmax]"),
+        (TOP, f"rsft[accept=random,k=4,lambda=1,match={TOP}]"),
+        (RSO, f"rsft[accept=random,k=4,lambda=1,match={RSO}]"),
+        (
+            "rsft[accept=argmax,k=16,lambda=1,mix=base,pool_top_p=0.9]",
+            "rsft[accept=random,k=16,lambda=1,match=argmax,mix=base,pool_top_p=0.9]",
+        ),
+        ("rsft[accept=all,k=4,lambda=1]", None),
+        ("rsft[accept=random,by=rate,k=4,lambda=1,match=argmax]", None),
+        ("rsft[accept=argmax,k=4,lambda=0]", None),
+    ],
+)
+def test_a_setting_of_a_sweep_names_its_control(setting: str, control: str | None) -> None:
+    variant = parse_variant(setting, METHODS)
+    assert variant.id == setting
+    found = METHODS.get("rsft").control(variant.params, variant.id)
+    assert found == control
+    if found is not None:
+        assert parse_variant(found, METHODS).id == found
+        made = plan(variants=["sft", setting, found], primary=setting)
+        matched = made.matched()
+        assert matched is not None
+        assert matched.id == found
+
+
 def test_extra_prompts_need_a_suite_that_has_them(tmp_path: Path) -> None:
     assert plan(pool={"extra_prompts": 3})
     with pytest.raises(ConfigError, match="pool.extra_prompts cannot be 3"):
@@ -89,6 +118,9 @@ SAMPLER: frozenset[Capability] = frozenset({"sampler"})
         ("best_of_n", True),
         ("best_of_n[source=base]", True),
         ("best_of_n[source=none]", True),
+        ("majority_vote", True),
+        ("weighted_vote[source=base]", True),
+        ("mbr[source=rsft]", False),
         ("sft", False),
         # Its id is that of the default, which would be base here; what was asked for is sft.
         ("best_of_n[source=sft]", False),
@@ -204,3 +236,83 @@ def test_a_blocking_variant_that_the_run_lacks_is_refused_before_anything_is_spe
 
 def test_a_run_that_says_nothing_of_the_gate_need_not_have_its_default_variants() -> None:
     plan(policies=[{"name": "recorded", "path": __file__}], variants=["base"])
+
+
+# rewards
+
+
+def test_options_of_a_reward_are_typed_and_have_defaults() -> None:
+    made = plan(reward={"name": "noisy", "scale": 2})
+    assert made.settings().reward == {
+        **{"name": "noisy", "n_label": 400},
+        "options": {"inner": "proxy", "scale": 2.0, "law": "gaussian", "key": "text"},
+    }
+    assert plan().settings().reward == {"name": "proxy", "n_label": 400, "options": {}}
+    config = made.config
+    assert parse_config(config.resolved()) == config
+    assert config.config_hash() != plan(reward={"name": "noisy"}).config.config_hash()
+
+
+@pytest.mark.parametrize(
+    ("reward", "words"),
+    [
+        ({"n_lable": 400}, "unknown option 'n_lable' of reward 'proxy'. Did you mean 'n_label'"),
+        ({"name": "noisy", "scael": 2}, "Did you mean 'scale'"),
+        ({"name": "noisy", "scale": -1}, r"reward 'noisy', option 'scale': -1 is outside \[0"),
+        ({"name": "noisy", "law": "gausian"}, "Did you mean 'gaussian'"),
+        ({"name": "noisy", "inner": "noisy"}, "cannot carry noise"),
+        ({"name": "random", "key": "words"}, "Allowed: text, draw"),
+        ({"name": "body_head", "pooling": 3}, "option 'pooling'"),
+        ({"name": "gold"}, "oracle: true"),
+    ],
+)
+def test_a_bad_reward_is_refused(reward: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        plan(reward=reward)
+
+
+@pytest.mark.parametrize("reward", [{"name": "body_head"}, {"name": "noisy", "inner": "body_head"}])
+def test_a_reward_that_reads_weights_needs_them(reward: dict[str, Any], tmp_path: Path) -> None:
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text('{"example_id": "a", "answers": ["b"]}\n')
+    recorded = [{"name": "recorded", "path": str(answers)}]
+    with pytest.raises(CapabilityError, match="needs capability 'body'.* policy 'recorded' lacks"):
+        plan(policies=recorded, variants=["base"], reward=reward)
+    # A policy that trains itself has no weights to read, either.
+    with pytest.raises(CapabilityError, match="'body'.* policy 'categorical' lacks"):
+        plan(policies=["nano-1", "categorical"], suites=["synthetic_choices"], reward=reward)
+    assert plan(reward=reward)
+    assert plan(policies=recorded, variants=["base"])
+
+
+def test_pairs_need_two_answers_to_a_prompt() -> None:
+    pairs = {"name": "bradley_terry", "n_label": 100}
+    made = plan(reward=pairs, variants=[ARGMAX])
+    spec = made.config.suites[0]
+    examples = made.catalog.suite(spec.name).load({**defaults(made), "n_proxy_label": 100}, 0)
+    space = make_space(made, spec, made.policies[0], 0, list(examples.examples))
+    with pytest.raises(ConfigError, match="n_label = 100 over 100 prompts is one answer each"):
+        plan_cells(made, space, {})
+    enough = plan(reward={**pairs, "n_label": 101}, variants=[ARGMAX])
+    space = make_space(enough, spec, enough.policies[0], 0, list(examples.examples))
+    graph, _ = plan_cells(enough, space, {})
+    assert graph.proxy().params["options"] == {"grades": "pass"}
+    assert "body" not in graph.proxy().inputs
+
+
+def test_the_body_is_the_policy_that_every_arm_starts_from() -> None:
+    made = plan(reward={"name": "body_head", "pooling": "last"}, variants=[ARGMAX])
+    spec = made.config.suites[0]
+    examples = list(made.catalog.suite(spec.name).load(defaults(made), 0).examples)
+    graph, cells = plan_cells(made, make_space(made, spec, made.policies[0], 0, examples), {})
+    proxy = graph.proxy()
+    assert [node.uid for node in proxy.inputs["body"]] == [graph.sft().uid]
+    assert proxy.params["options"] == {"pooling": "last"}
+    assert "rsft_bench.harness.policies.body" in proxy.code
+    (test,) = [e.draws for e in cells[0].arm.evaluations if e.split == "confirm"]
+    assert {n.uid for s in test.scores for n in s.inputs["body"]} == {graph.sft().uid}
+
+
+def defaults(made: Plan) -> dict[str, Json]:
+    """Options of the first suite of a plan."""
+    return suite_options(made.config, made.config.suites[0], made.catalog)

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rsft_bench.harness.errors import DataError
+from rsft_bench.harness.rewards.calibration import platt
 from rsft_bench.harness.rewards.features import (
     KnownValues,
     agreement,
@@ -18,15 +19,11 @@ from rsft_bench.harness.rewards.features import (
     rewrite,
     symbol_ngrams,
 )
+from rsft_bench.harness.rewards.labelled import held_out
 from rsft_bench.harness.rewards.prompt_view import PromptView, view
-from rsft_bench.harness.rewards.proxy import (
-    ProxyReward,
-    _held_out,
-    fit_proxy,
-    platt,
-    reliability,
-)
+from rsft_bench.harness.rewards.proxy import ProxyReward, fit_proxy
 from rsft_bench.harness.seeding import stream
+from rsft_bench.harness.statistics.reliability import reliability
 from rsft_bench.harness.statistics.selection import within_prompt_auc
 
 PROMPT = (
@@ -264,7 +261,7 @@ def test_both_sides_of_the_calibration_split_hold_both_classes(seed: int) -> Non
     """Passing answers in 2 of 12 clusters: one of the two goes to each side."""
     units = [f"c{i % 12}" for i in range(120)]
     truth = np.array([u in ("c3", "c7") and i < 60 for i, u in enumerate(units)])
-    held = _held_out(units, truth, seed)
+    held = held_out(units, truth, seed)
     assert set(truth[held]) == set(truth[~held]) == {True, False}
     assert 24 <= held.sum() < 120
     assert all(len({h for u, h in zip(units, held, strict=True) if u == c}) == 1 for c in units)
@@ -272,5 +269,5 @@ def test_both_sides_of_the_calibration_split_hold_both_classes(seed: int) -> Non
 
 def test_one_cluster_with_all_positives_falls_back_to_a_fifth_by_size() -> None:
     units = [f"c{i % 10}" for i in range(100)]
-    held = _held_out(units, np.array([u == "c0" for u in units]), 0)
+    held = held_out(units, np.array([u == "c0" for u in units]), 0)
     assert held.sum() == 20

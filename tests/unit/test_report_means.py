@@ -252,6 +252,7 @@ def test_a_missing_side_fails_a_complete_run_and_stays_unanswered_in_a_partial_o
             "RSFT (trained above a threshold, 8 drawn), λ=2, target_rate=0.5",
         ),
         (Variant("b", "best_of_n", {"n": 8}, False, False), "best-of-8 at serving"),
+        (Variant("v", "majority_vote", {"n": 8}, False, False), "majority vote of 8 at serving"),
     ],
 )
 def test_labels(variant: Variant, label: str) -> None:
@@ -277,5 +278,10 @@ def test_equal_labels_are_told_apart_and_no_others() -> None:
     best_of = {"id": "b", "method": "best_of_n", "parameters": {"n": 8, "source": oracle}}
     of = variants({"variants": [*items, best_of]})["b"]
     assert of.label == "best-of-8 at serving, from RSFT (trained on best of 4), λ=1 (oracle)"
+    voted = {"id": "b", "method": "weighted_vote", "parameters": {"n": 8, "source": oracle}}
+    of = variants({"variants": [*items, voted]})["b"]
+    assert of.label.startswith("proxy-weighted vote of 8 at serving, from RSFT")
+    assert of.on_rsft
+    assert not of.best_of
     alone = variants({"variants": items[:1]})
     assert alone["a"].label == "RSFT (trained on random of 4), λ=1"

@@ -257,7 +257,7 @@ def rule_params(**given: object) -> dict[str, object]:
         ({"accept": "random", "match": "random"}, "cannot match itself"),
         ({"accept": "random", "match": "top_m"}, "accept=top_m needs m="),
         ({"accept": "threshold", "tau": 0.1, "prompt_rate": 0.1}, "exactly one of tau"),
-        ({"accept": "argmax", "m": 2}, "does not read m=2.*no parameter"),
+        ({"accept": "argmax", "m": 2}, "does not read m=2; leave it out .*: none"),
         ({"accept": "all", "by": "rate"}, "does not read by=rate"),
         ({"accept": "top_m", "m": 2, "beta": 0.5}, "does not read beta=0.5.*reads: m"),
         ({"accept": "random", "match": "argmax", "tau": 0.5}, "does not read tau=0.5"),

@@ -26,11 +26,13 @@ PROMPTS = [
 ]
 SETTINGS = {"top_p": 1.0, "max_new_tokens": 6}
 ENTRIES = [
-    {"variant": "one", "policy": 0, "temperature": 1.0, "n": 1},
-    {"variant": "other", "policy": 1, "temperature": 1.0, "n": 1},
-    {"variant": "greedy", "policy": 0, "temperature": 0.0, "n": 1},
-    {"variant": "best", "policy": 0, "temperature": 1.0, "n": 4},
+    {"variant": "one", "policy": 0, "temperature": 1.0, "n": 1, "method": None},
+    {"variant": "other", "policy": 1, "temperature": 1.0, "n": 1, "method": None},
+    {"variant": "greedy", "policy": 0, "temperature": 0.0, "n": 1, "method": None},
+    {"variant": "best", "policy": 0, "temperature": 1.0, "n": 4, "method": "best_of_n"},
+    {"variant": "voted", "policy": 0, "temperature": 1.0, "n": 4, "method": "majority_vote"},
 ]
+TOY = Catalog({**DEFAULT_PATHS, "suite": "toy_suite:SUITES"})
 
 
 class Served:
@@ -73,13 +75,14 @@ def served(
         return sample(lm, prompts, draws, *rest, **more)
 
     params = {"entries": ENTRIES, "prompts": PROMPTS, "sampling": SETTINGS, "seed": SEED}
+    params |= {"suite": "toy"}
     inputs = {
         "policies": [folder / "policy-0", folder / "policy-1"],
         "proxy": [folder / "judge"],
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampling_module, "sample", watched)
-        outcome = serve.run(Work(params, inputs, folder / "out", Catalog(DEFAULT_PATHS)))
+        outcome = serve.run(Work(params, inputs, folder / "out", TOY))
     return Served(read_rows(folder / "out" / "rows.jsonl"), outcome, calls)
 
 
@@ -95,12 +98,12 @@ def test_variants_take_turns_in_one_process(served: Served) -> None:
     names = [entry["variant"] for entry in ENTRIES]
     order = [row["variant"] for row in served.rows]
     for i in range(len(PROMPTS)):
-        turn = order[4 * i : 4 * i + 4]
-        shift = (i + serve.WARM_UP_PROMPTS) % 4
+        turn = order[5 * i : 5 * i + 5]
+        shift = (i + serve.WARM_UP_PROMPTS) % 5
         assert turn == names[shift:] + names[:shift]
-        assert {row["example_id"] for row in served.rows[4 * i : 4 * i + 4]} == {PROMPTS[i][0]}
+        assert {row["example_id"] for row in served.rows[5 * i : 5 * i + 5]} == {PROMPTS[i][0]}
     asked = [example_id for example_id, _, _ in served.calls]
-    warm = [PROMPTS[0][0]] * 4 + [PROMPTS[1][0]] * 4
+    warm = [PROMPTS[0][0]] * 5 + [PROMPTS[1][0]] * 5
     assert asked == warm + [row["example_id"] for row in served.rows]
     assert {pid for _, _, pid in served.calls} == {os.getpid()}
 
@@ -130,6 +133,24 @@ def test_best_of_n_serves_the_favourite_of_its_first_n(
         assert got["tokens_out"] == sum(tokens)
     assert proxy.n_features > 0
     assert {row["draw"] for row in served.of("best")} != {0}
+
+
+def test_a_vote_serves_the_first_of_the_largest_class_and_scores_nothing(
+    served: Served, models: list[LanguageModel]
+) -> None:
+    rows = draw(models[0], 4)
+    config = models[0].model.config.to_dict()
+    for i, got in enumerate(served.of("voted")):
+        mine = rows[4 * i : 4 * i + 4]
+        keys = ["".join(c for c in "ae" if c in row.text) for row in mine]
+        most = max(keys.count(key) for key in keys)
+        first = next(row for row, key in zip(mine, keys, strict=True) if keys.count(key) == most)
+        assert (got["draw"], got["text"]) == (first.draw, first.text)
+        tokens = [row.tokens_out for row in mine]
+        drawn = sample_flops(config, [first.tokens_in] * 4, tokens, shared_by=4)
+        assert got["flops"] == pytest.approx(drawn)
+        assert got["tokens_out"] == sum(tokens)
+    assert len({row["draw"] for row in served.of("voted")}) > 1
 
 
 def test_processor_seconds_are_measured_beside_the_clock(served: Served) -> None:

@@ -12,13 +12,16 @@ from typing import Any, cast
 
 import pytest
 
-from rsft_bench.baselines import RULES
+from rsft_bench.baselines import METHODS, RULES
+from rsft_bench.baselines.targets import TARGET_CODE
 from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.policies import POLICIES
 from rsft_bench.harness.registry import Registry
+from rsft_bench.harness.reward_kinds import REWARDS
+from rsft_bench.harness.reward_protocols import FittedReward
 from rsft_bench.harness.stages import STAGES
 from rsft_bench.harness.types import HasWeights
 from rsft_bench.tasks import SUITES
@@ -33,6 +36,7 @@ PLUMBING = {
         "policy_kinds",
         "registry",
         "reward_kinds",
+        "reward_protocols",
         "stages",
         "stages.base",
         "stages.data",
@@ -89,6 +93,24 @@ def test_a_rule_and_its_stage_list_what_the_rule_imports(rule: str) -> None:
     assert missing((*source_modules(RULES.get(rule)), *STAGES["select"].code)) == set()
 
 
+@pytest.mark.parametrize("reward", [r.name for r in REWARDS if isinstance(r, FittedReward)])
+def test_a_reward_and_its_stages_list_what_the_reward_imports(reward: str) -> None:
+    for stage in ("proxy", "score", "serve"):
+        assert missing((*source_modules(REWARDS.get(reward)), *STAGES[stage].code)) == set()
+
+
+def test_targets_and_their_stage_list_what_they_import() -> None:
+    assert missing((*TARGET_CODE, *STAGES["target"].code)) == set()
+
+
+PICKING = {m.name: m.rule for m in METHODS if hasattr(m, "rule")}
+
+
+@pytest.mark.parametrize("method", PICKING)
+def test_a_serving_rule_and_its_stage_list_what_the_rule_imports(method: str) -> None:
+    assert missing((*source_modules(PICKING[method]), *STAGES["serve"].code)) == set()
+
+
 @pytest.mark.parametrize("name", [p.name for p in POLICIES if not isinstance(p, HasWeights)])
 @pytest.mark.parametrize("stage", ["fit", "sample", "score", "serve"])
 def test_a_policy_and_a_stage_list_what_the_policy_imports(name: str, stage: str) -> None:
@@ -134,6 +156,15 @@ def test_what_answers_without_weights_joins_the_key_of_its_samples() -> None:
     graph = Graph(space(Node("base", {}, {}, code=("mine",)), RULES), cast("Any", None))
     (block,) = graph.sample(graph.base(), "confirm", range(1), {}, "test")
     assert block.code == ("mine",)
+
+
+def test_the_policy_that_a_reward_reads_joins_the_key_of_what_it_scores() -> None:
+    start = Node("base", {}, {}, code=("mine",))
+    graph = Graph(space(start, RULES), cast("Any", None))
+    samples = graph.sample(graph.base(), "confirm", range(1), {}, "test")
+    scored = graph.score(samples, Node("proxy", {}, {"body": (start,)}))
+    assert scored.inputs["body"] == (start,)
+    assert "body" not in graph.score(samples, Node("proxy", {}, {})).inputs
 
 
 def test_what_learns_without_weights_joins_the_key_of_its_fits() -> None:

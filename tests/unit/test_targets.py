@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsft_bench.baselines.targets import TARGETS, within_prompt_sd
+from rsft_bench.baselines.targets import TARGETS
 from rsft_bench.harness.seeding import stream
 from rsft_bench.harness.types import ScoredPool, Targets
 
@@ -65,13 +65,6 @@ def test_blind_rejection_does_not_look_at_scores() -> None:
     assert (one.counts[:, 0] == 0).all()
     for column in one.counts[:, 1:].T:
         assert abs(column.sum() - 1000) / math.sqrt(3000 * (1 / 3) * (2 / 3)) < 4
-
-
-def test_within_prompt_sd_by_hand() -> None:
-    # Squares around the means: 0.02 + 0 (one score) + 0.08, over 1 + 0 + 1.
-    scores = np.array([[0.1, 0.3], [0.7, math.nan], [0.9, 0.5]])
-    assert within_prompt_sd(scores) == pytest.approx(math.sqrt(0.05))
-    assert within_prompt_sd(np.array([[0.4], [math.nan]])) == 0.0
 
 
 def test_tilted_weights_by_hand() -> None:
