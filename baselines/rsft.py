@@ -13,6 +13,7 @@ from rsft_bench.baselines.common import (
     proxy_charges,
     trained,
 )
+from rsft_bench.baselines.online import judged, online_charges, online_fit, segments_of
 from rsft_bench.baselines.proposal import (
     PROPOSAL_PARAMS,
     check_proposal,
@@ -22,7 +23,7 @@ from rsft_bench.baselines.proposal import (
     source_charges,
 )
 from rsft_bench.baselines.rules import RULE_PARAMS, RULES, check_rule, given, reads
-from rsft_bench.baselines.schedules import SCHEDULE_PARAMS, Select, check_schedule, play
+from rsft_bench.baselines.schedules import ONLINE, SCHEDULE_PARAMS, Select, check_schedule, play
 from rsft_bench.baselines.terms import TERM_PARAMS, check_terms, shown_terms
 from rsft_bench.harness.arms import Arm, Charge, Round, Scored, Serving
 from rsft_bench.harness.errors import ConfigError
@@ -50,6 +51,7 @@ class Rsft:
         Param("normalise", "prompt", "row weights", choices=("prompt", "token")),
         *TERM_PARAMS,
         *SCHEDULE_PARAMS,
+        ONLINE,
         Param("oracle", False, "accept by gold instead of the proxy; marked everywhere"),
         TEMPERATURE,
     )
@@ -70,6 +72,9 @@ class Rsft:
             return None
         if params["lambda"] == 0:
             return None
+        if params["online"] is not None:
+            # Segments draw answers of their own, so only the rule's counts can be copied.
+            return self._id({**params, "accept": "random", "match": rule.name})
         defaults = {p.name: p.default for p in self.params}
         unread = {name: defaults[name] for name in rule.reads}
         match = variant if rule.reads else rule.name
@@ -92,14 +97,17 @@ class Rsft:
 
         An arm waits where one that it builds on has a choice.
         """
-        drawn = proposal(params, graph)
+        drawn = proposal({**params, "online": None}, graph)
         sources = source_arms(drawn, graph)
         if any(arm.open for arm in sources) or self._match_waits(params, graph):
             return Arm(graph.start(), (), waits=True)
         # Every serving temperature of an arm draws the same pools.
         name = self._id({**params, "temperature": 1.0})
         later = drawn._replace(sources=(name,))
-        rounds = play(params, graph, graph.pool(params["k"], drawn), later, self.select(graph))
+        if params["online"] is None:
+            rounds = play(params, graph, graph.pool(params["k"], drawn), later, self.select(graph))
+        else:
+            rounds = segments_of(params, online_fit(params, graph, later), later.name)
         last = rounds[-1]
         assert last.fitted is not None
         learns = params["lambda"] > 0
@@ -113,7 +121,7 @@ class Rsft:
             pool=last.pool,
             proxy=graph.proxy(),
             gold_labels=self._labels(params, graph, sources) if learns else 0,
-            rounds=rounds if len(rounds) > 1 else (),
+            rounds=rounds if len(rounds) > 1 or params["online"] is not None else (),
         )
 
     def _charges(
@@ -121,12 +129,14 @@ class Rsft:
     ) -> tuple[Charge, ...]:
         """What the served policy's own fit stands on: sources, pools, earlier fits, the proxy."""
         rule = RULES.get(params["accept"])
+        proxy = () if rule.blind or params["oracle"] else proxy_charges(graph)
+        if params["online"] is not None and rounds[0].fitted is not None:
+            return (*online_charges(rounds[0].fitted, scored=not rule.blind), *proxy)
         charges = source_charges(sources, graph)
         for turn in rounds:
             assert turn.pool is not None
             charges += pool_charges(turn.pool, params["k"], scored=not rule.blind)
         earlier = tuple(Charge("train", r.fitted) for r in rounds[:-1] if r.fitted is not None)
-        proxy = () if rule.blind or params["oracle"] else proxy_charges(graph)
         return (*charges, *earlier, *proxy)
 
     def select(self, graph: Graph) -> Select:
@@ -179,7 +189,8 @@ class Rsft:
         if RULES.get(params["accept"]).blind:
             return labels_spent(0, sources, graph, proxy=False)
         if params["oracle"]:
-            judged = len(graph.space.examples["train"]) * int(params["k"] * params["rounds"])
-            return labels_spent(judged, sources, graph, proxy=False)
+            asked = len(graph.space.examples["train"]) * int(params["k"] * params["rounds"])
+            own = asked if params["online"] is None else judged(params, graph)
+            return labels_spent(own, sources, graph, proxy=False)
         labels: Any = graph.space.settings.reward["n_label"]
         return labels_spent(int(labels), sources, graph, proxy=True)

@@ -7,6 +7,9 @@ them from sft, and only the last round's policy is served (STaR, Zelikman et al.
 Singh et al. 2024, restart each iteration); with ``init=continue`` the rounds share them evenly, the
 first ones taking what is left over, and each begins with a fresh optimizer and the schedule of its
 own steps. What earlier rounds cost is the arm's to pay.
+
+Online: every so many of the steps the policy as it is answers the next prompts, and training goes
+on from what is accepted with the same optimizer (``harness.stages.online``).
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from rsft_bench.harness.fitting import TrainedSet
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.proposals import Proposal
-from rsft_bench.harness.seeding import derive_seed
+from rsft_bench.harness.seeding import pool_purpose, round_seed
 from rsft_bench.harness.training.weights import coefficients
 from rsft_bench.harness.types import Json, Param
 
@@ -38,11 +41,14 @@ SCHEDULE_PARAMS: tuple[Param, ...] = (
     ),
     Param("pool", "fresh", "whose accepted answers it learns", choices=("fresh", "growing")),
 )
+ONLINE = Param("online", None, "optimizer steps between two draws of the policy so far", least=1)
 _DEFAULTS = {p.name: p.default for p in SCHEDULE_PARAMS}
 
 
 def check_schedule(params: Params) -> None:
     """Raise ConfigError for parameters of a schedule that do nothing or contradict each other."""
+    if params["online"] is not None:
+        _check_online(params)
     many = params["rounds"] > 1
     for name in ("init", "pool", "rise"):
         if not many and params[name] != _DEFAULTS.get(name):
@@ -67,6 +73,28 @@ def check_schedule(params: Params) -> None:
         raise ConfigError(
             f"rise={params['rise']:g} would accept nothing in round 2; a rate falls by this share "
             "each round, so give a number in (0, 1)"
+        )
+
+
+def _check_online(params: Params) -> None:
+    """Raise ConfigError for what a fit that draws while it trains cannot have."""
+    given = f"online={params['online']}"
+    if params["rounds"] > 1:
+        raise ConfigError(f"{given} and rounds={params['rounds']} are two schedules; leave one out")
+    if params["lambda"] == 0:
+        raise ConfigError(f"lambda=0 learns nothing from what {given} draws; use sft_more")
+    for name in ("source", "mix"):
+        if params[name] is not None:
+            raise ConfigError(
+                f"{given} is drawn by the policy in training, not by {name}={params[name]}; leave "
+                "one of them out"
+            )
+    if params["negative"] is not None:
+        raise ConfigError(f"{given} takes no negative={params['negative']}; leave one of them out")
+    if params["match"] is not None and "[" in params["match"]:
+        raise ConfigError(
+            f"{given} draws other answers than match={params['match']}; match a rule, such as "
+            "match=argmax"
         )
 
 
@@ -115,7 +143,7 @@ def play(
     accepted: list[Node] = []
     against: list[Node] = []
     for turn, steps in enumerate(steps_of(params, graph.space.settings.training["steps"])):
-        seed = derive_seed(graph.space.seed, "round", turn) if turn else graph.space.seed
+        seed = round_seed(graph.space.seed, turn)
         last = rounds[-1].fitted if rounds else None
         pool = first if last is None else _pool(params, graph, last, later, turn)
         selected = select(in_round(params, turn), pool, turn, seed)
@@ -144,6 +172,6 @@ def play(
 
 def _pool(params: Params, graph: Graph, policy: Node, proposal: Proposal, turn: int) -> Scored:
     sampling = graph.sampling(proposal.temperature, proposal.top_p)
-    purpose = f"pool-{turn}"
-    drawn = graph.draw(policy, "train", params["k"], sampling, purpose, proxy=graph.proxy())
+    purpose, proxy = pool_purpose(turn), graph.proxy()
+    drawn = graph.draw(policy, "train", params["k"], sampling, purpose, proxy=proxy)
     return dataclasses.replace(drawn, proposal=proposal.name)

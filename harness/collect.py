@@ -86,7 +86,7 @@ def pool_frame(run: Run) -> pd.DataFrame:
     rows = []
     for (suite, policy, seed, proposal, number), (pool, start) in pools.items():
         drawn = (
-            node.inputs["policy"][0].uid
+            node.inputs["policy"][0].uid if "policy" in node.inputs else ""
             for node in pool.samples
             for _ in artifact_rows(run.artifacts[node.uid].folder)
         )
@@ -139,7 +139,7 @@ def selected_frame(run: Run) -> pd.DataFrame:
                         "example_id": row["example_id"],
                         "draw": row["draw"],
                         "count": row["count"],
-                        "row_weight": weight,
+                        "row_weight": row.get("row_weight", weight),
                     }
                 )
     return _frame(rows, "selected")
@@ -152,7 +152,7 @@ def _weights(run: Run, arm: Arm, turn: Round, size: int) -> list[float]:
         assert fitted is not None
         for spec in fitted.params["sets"]:
             name, before = spec["name"], 0
-            for node in fitted.inputs[name]:
+            for node in fitted.inputs.get(name, ()):
                 if node.uid == turn.selected.uid:
                     weights = _json(run, fitted.uid, "fit.json")["row_weights"][name]
                     return list(weights[before : before + size])

@@ -39,6 +39,11 @@ def artifact_rows(folder: Path) -> tuple[dict[str, Json], ...]:
     return tuple(read_rows(folder / "rows.jsonl"))
 
 
+def artifact_parts(artifact: Artifact) -> dict[str, Cost]:
+    """``Artifact.parts``; only stage ``online`` has any, so no other folder is looked at."""
+    return artifact.parts() if artifact.stage == "online" else {}
+
+
 @dataclass(slots=True)
 class Sums:
     """Running sums of one cost category."""
@@ -84,7 +89,9 @@ class Ledger:
             artifact = self.artifacts[uid]
             if artifact.key not in self.spent:
                 self.spent.add(artifact.key)
-                sums[named.get(uid, category_of(node))].spend(artifact.cost)
+                whole = {named.get(uid, category_of(node)): artifact.cost}
+                for category, cost in (artifact_parts(artifact) or whole).items():
+                    sums[category].spend(cost)
         return sums
 
 
@@ -155,10 +162,11 @@ def cost_of(charge: Charge, artifacts: Mapping[str, Artifact]) -> Cost:
 
     Tokens are those of the kept draws. FLOPs of a sample read each prompt once for the draws kept,
     not for the whole block; a score's are the same for every answer. FLOPs that cannot be taken
-    apart either, and seconds, are shared by draws.
+    apart either, and seconds, are shared by draws. Of a node that does several things it is the
+    part of the charge's category.
     """
     node, share = charge.node, share_of(charge)
-    cost = artifacts[node.uid].cost
+    cost = artifact_parts(artifacts[node.uid]).get(charge.category, artifacts[node.uid].cost)
     if share == 1.0 or charge.draws is None:
         return cost
     blocks = node.inputs["samples"] if node.stage == "score" else (node,)

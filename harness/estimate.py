@@ -17,6 +17,7 @@ from rsft_bench.harness.inputs import suite_options
 from rsft_bench.harness.learning import LIKELIHOOD
 from rsft_bench.harness.metering.formulas import forward_flops, sample_flops, train_flops
 from rsft_bench.harness.nodes import Node, closure
+from rsft_bench.harness.segments import drawn_prompts
 from rsft_bench.harness.settling import arm_nodes
 from rsft_bench.harness.spaces import Cell, Choices, make_plan, make_space, plan_cells
 from rsft_bench.harness.statistics import minimum_detectable
@@ -123,12 +124,19 @@ def _sum(
             read = [n.params for n in node.inputs["samples"] if n.stage == "sample"]
             scored = sum(len(p["prompts"]) * (p["draws"][1] - p["draws"][0]) for p in read)
             sample_cost += scored * forward_flops(shape, prompt, answer)
-        elif node.stage == "fit":
+        elif node.stage in ("fit", "online"):
             one = 0.0 if shape is None else train_flops(shape, prompt, answer)
             examples = _trained_rows(node, spent, one)
             trained += examples * (prompt + answer)
             spent[uid] = examples * one
             train_cost += spent[uid]
+            if node.stage == "online":
+                rows = _online_rows(node)
+                completions += rows
+                sampled += rows * answer
+                drawn = 0.0 if shape is None else rows * sample_flops(shape, prompt, answer, 8)
+                spent[uid] += drawn
+                sample_cost += drawn
     wall = (sample_cost / SAMPLE_FLOPS_PER_S + train_cost / TRAIN_FLOPS_PER_S) / max(workers, 1)
     return Estimate(
         cells=len(cells),
@@ -142,6 +150,12 @@ def _sum(
         mde=mde,
         uncounted=uncounted,
     )
+
+
+def _online_rows(node: Node) -> int:
+    """Answers that a fit draws while it trains."""
+    prompts, steps = len(node.params["prompts"]), node.params["budget"]["steps"]
+    return drawn_prompts(prompts, steps, node.params["every"]) * int(node.params["k"])
 
 
 def _trained_rows(node: Node, spent: Mapping[str, float], one: float) -> float:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from rsft_bench.harness.arms import Charge, share_of
 from rsft_bench.harness.cellspace import Cellspace
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.learning import Budget
@@ -47,6 +48,36 @@ def set_specs(
         {"name": name, "coefficient": weight, "stream": stream, **losses.get(name, {})}
         for name, _, weight, stream in sets
     ]
+
+
+def budget_of(
+    training: Mapping[str, Json], lr: float, steps: int | None = None, batch: int | None = None
+) -> dict[str, Json]:
+    """A fit's budget: the config's steps and batch unless given."""
+    return {
+        "steps": training["steps"] if steps is None else steps,
+        "batch": training["batch"] if batch is None else batch,
+        "lr": lr,
+        **unusual(training),
+    }
+
+
+def checkpoints_of(training: Mapping[str, Json], steps: int) -> dict[str, Json]:
+    """The steps after which a fit keeps its weights; nothing where it keeps none."""
+    if not training["checkpoints"]:
+        return {}
+    wanted = {max(1, round(share * steps)) for share in training["checkpoints"]}
+    return {"checkpoints": sorted(wanted - {steps})}
+
+
+def paid_once(charges: Sequence[Charge]) -> list[Charge]:
+    """One charge a node, the one that keeps most: a node has one cost, however often charged."""
+    found: dict[str, Charge] = {}
+    for charge in charges:
+        known = found.get(charge.node.uid)
+        if known is None or share_of(charge) > share_of(known):
+            found[charge.node.uid] = charge
+    return list(found.values())
 
 
 def unusual(training: Mapping[str, Json]) -> dict[str, Json]:

@@ -14,7 +14,14 @@ from rsft_bench.harness.arms import Arm, Charge, Evaluation, Scored, share_of
 from rsft_bench.harness.catalog import source_modules
 from rsft_bench.harness.cellspace import Cellspace, body_of
 from rsft_bench.harness.errors import ConfigError
-from rsft_bench.harness.fitting import TrainedSet, as_nodes, set_specs, unusual
+from rsft_bench.harness.fitting import (
+    TrainedSet,
+    as_nodes,
+    budget_of,
+    checkpoints_of,
+    paid_once,
+    set_specs,
+)
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.proposals import Proposal
 from rsft_bench.harness.store import canonical
@@ -95,12 +102,8 @@ class Graph:
         kept = [entry for entry in sets if entry[2] > 0]
         if not kept:
             raise ConfigError("a training arm has no set with positive weight")
-        budget = {
-            "steps": settings["steps"] if steps is None else steps,
-            "batch": settings["batch"] if batch is None else batch,
-            "lr": settings["lr"] * (1.0 if start else self.rate),
-            **unusual(settings),
-        }
+        lr = settings["lr"] * (1.0 if start else self.rate)
+        budget = budget_of(settings, lr, steps, batch)
         weight = 0.01 * budget["steps"] * budget["batch"] * len(kept)
         params: dict[str, Json] = {
             "sets": set_specs(self.space, kept, losses or {}),
@@ -112,11 +115,11 @@ class Graph:
         inputs |= {name: as_nodes(rows) for name, rows, _, _ in kept}
         if flops_of:
             budget["steps"] = None
-            params["shares"] = [share_of(charge) for charge in flops_of]
-            inputs["matched"] = tuple(charge.node for charge in flops_of)
-        elif not start and settings["checkpoints"]:
-            wanted = {max(1, round(share * budget["steps"])) for share in settings["checkpoints"]}
-            params["checkpoints"] = sorted(wanted - {budget["steps"]})
+            once = paid_once(flops_of)
+            params["shares"] = [share_of(charge) for charge in once]
+            inputs["matched"] = tuple(charge.node for charge in once)
+        elif not start:
+            params |= checkpoints_of(settings, budget["steps"])
         return Node("fit", params, inputs, code=init.code, weight=weight)
 
     def checkpoint(self, fitted: Node, step: int) -> Node:

@@ -34,10 +34,10 @@ class Proposal(NamedTuple):
 def proposal_of(params: Mapping[str, Json], pool: Mapping[str, Json]) -> Proposal | None:
     """The proposal of a variant's parameters; what it leaves open is the config's ``pool``.
 
-    A parameter that is absent counts as left open. None for a method that draws no pool, which is
-    one without ``k``.
+    A parameter that is absent counts as left open. None where no pool is drawn before training:
+    for a method without ``k``, and where a policy in training draws its answers (``online``).
     """
-    if "k" not in params:
+    if "k" not in params or params.get("online") is not None:
         return None
     heat, cut = params.get("pool_temperature"), params.get("pool_top_p")
     sources = [params.get("source")]

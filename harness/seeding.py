@@ -43,6 +43,16 @@ def derive_seed(seed: int, purpose: str, *keys: object) -> int:
     return int.from_bytes(digest(seed, purpose, *keys)[:8], "little") >> 1
 
 
+def round_seed(seed: int, number: int) -> int:
+    """Seed of the choices made in one of several rounds; the first round's is the run's own."""
+    return derive_seed(seed, "round", number) if number else seed
+
+
+def pool_purpose(number: int) -> str:
+    """Purpose of the uniforms that draw the pool of a round, counted from 0."""
+    return f"pool-{number}" if number else "pool"
+
+
 def keyed_unit(purpose: str, *keys: object) -> float:
     """One number in [0, 1) from a hash alone; used for splits and tie-breaks."""
     return int.from_bytes(digest(purpose, *keys)[:7], "little") / float(1 << 56)

@@ -72,6 +72,8 @@ def arm_nodes(arm: Arm) -> list[Node]:
         nodes += [*evaluation.draws.samples, *evaluation.draws.scores]
     for turn in arm.turns:
         nodes += [] if turn.selected is None else [turn.selected]
+    for turn in arm.rounds:
+        nodes += [] if turn.pool is None else [*turn.pool.samples, *turn.pool.scores]
     for trial in arm.trials.values():
         nodes += arm_nodes(trial)
     return nodes

@@ -14,13 +14,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rsft_bench.harness.errors import InfrastructureError
 from rsft_bench.harness.types import Cost, Json
 
 META = "meta.json"
+#: What the parts of a node's work took, by cost category; measured, so in no digest either.
+PARTS = "parts.json"
 #: Folder of the states that long stages leave for a later attempt, by key.
 PARTIAL = "partial"
 
@@ -52,9 +54,9 @@ def hash_text(*parts: str) -> str:
 
 
 def digest_folder(folder: Path) -> str:
-    """SHA-256 over relative names and contents of all files but ``meta.json``, in name order."""
+    """SHA-256 over relative names and contents of all files but META and PARTS, in name order."""
     h = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != META):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in (META, PARTS)):
         raw = path.read_bytes()
         h.update(f"{path.relative_to(folder).as_posix()}\0{len(raw)}\0".encode())
         h.update(raw)
@@ -70,6 +72,21 @@ class Artifact:
     digest: str
     stage: str
     cost: Cost
+
+    def parts(self) -> dict[str, Cost]:
+        """Its cost by category, where its stage does several things; else empty.
+
+        Seconds that no part states are those of ``train``.
+        """
+        try:
+            stated = json.loads((self.folder / PARTS).read_text())
+        except FileNotFoundError:
+            return {}
+        peak = {"peak_rss_gib": self.cost.peak_rss_gib}
+        found = {name: Cost(**{**cost, **peak}) for name, cost in stated.items()}
+        wall, cpu = (sum(getattr(c, n) for c in found.values()) for n in ("wall_s", "cpu_s"))
+        rest = replace(found["train"], wall_s=self.cost.wall_s - wall, cpu_s=self.cost.cpu_s - cpu)
+        return {**found, "train": rest}
 
 
 class Store:

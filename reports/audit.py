@@ -108,10 +108,13 @@ def _audit_variant(
     config: Mapping[str, Json],
 ) -> AcceptAudit | None:
     """One variant's audit from its own cells; None where no seed has one."""
-    proposal = proposal_of(variant.parameters, config)
+    online = "online" in variant.parameters
+    proposal = proposal_of({**variant.parameters, "online": None}, config)
     if proposal is None:
         return None
-    drawn = proposed(pool, proposal.name, later_name(proposal, variant))
+    own = later_name(proposal, variant)
+    first = own if online else proposal.name
+    drawn = pool[pool["proposal"] == own] if online else proposed(pool, first, own)
     if variant.parameters.get("rounds", 1) != 1 and variant.parameters.get("pool") != "growing":
         accepted = accepted[accepted["round"] == accepted["round"].max()]
     seeds = [
@@ -137,7 +140,7 @@ def _audit_variant(
         pool_pass=mean["pool_pass"],
         share=(mean["p10"] or 0.0, mean["p50"] or 0.0, mean["p90"] or 0.0),
         tau=(float(tau.min()), float(tau.max())) if len(tau) else None,
-        proposal=proposal.name,
+        proposal=first,
         tokens_each=mean["tokens_each"],
         flops_each=_number(paid / mean["accepted"]) if mean["accepted"] else None,
     )

@@ -22,6 +22,14 @@ _SAMPLER = (
     "rsft_bench.harness.policies.language_model",
     "rsft_bench.harness.metering.formulas",
 )
+_TRAINER = (
+    f"{_HERE}.learners",
+    f"{_HERE}.weighing",
+    "rsft_bench.harness.training",
+    "rsft_bench.harness.seeding",
+    "rsft_bench.harness.policies.language_model",
+    "rsft_bench.harness.metering.formulas",
+)
 _TORCH = ("torch", "transformers.models.llama.modeling_llama")
 _SKLEARN = ("sklearn.linear_model", "sklearn.feature_extraction.text")
 _POLICIES = "rsft_bench.harness.policies"
@@ -101,19 +109,7 @@ STAGES: Mapping[str, Stage] = {
         Stage("data", (f"{_HERE}.data", "rsft_bench.harness.seeding")),
         Stage("trainset", (f"{_HERE}.trainset",)),
         Stage("base", (f"{_HERE}.base",)),
-        Stage(
-            "fit",
-            (
-                f"{_HERE}.fit",
-                f"{_HERE}.learners",
-                "rsft_bench.harness.training",
-                "rsft_bench.harness.seeding",
-                "rsft_bench.harness.policies.language_model",
-                "rsft_bench.harness.metering.formulas",
-            ),
-            _TORCH,
-            "init",
-        ),
+        Stage("fit", (f"{_HERE}.fit", *_TRAINER), _TORCH, "init"),
         Stage("checkpoint", (f"{_HERE}.checkpoint",)),
         Stage("sample", (f"{_HERE}.sample", *_SAMPLER), _TORCH, "policy"),
         Stage("score", (f"{_HERE}.score", f"{_POLICIES}.shape", *_PROXY), _SKLEARN),
@@ -123,6 +119,21 @@ STAGES: Mapping[str, Stage] = {
             "target",
             (f"{_HERE}.target", f"{_HERE}.select", "rsft_bench.harness.seeding"),
         ),
+        Stage(
+            "online",
+            (
+                *(
+                    f"{_HERE}.{name}"
+                    for name in ("online", "continuing", "segment", "score", "select")
+                ),
+                f"{_POLICIES}.shape",
+                "rsft_bench.harness.segments",
+                *dict.fromkeys((*_TRAINER, *_SAMPLER, *_PROXY)),
+            ),
+            (*_TORCH, *_SKLEARN),
+            "init",
+        ),
+        Stage("segment", (f"{_HERE}.segment",)),
         Stage("serve", (f"{_HERE}.serve", *_PICKING, *_SAMPLER, *_PROXY), _TORCH, "policies"),
     )
 }

@@ -6,14 +6,13 @@ import json
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from rsft_bench.harness.errors import CapabilityError, DataError
+from rsft_bench.harness.errors import CapabilityError
 from rsft_bench.harness.learning import LIKELIHOOD
-from rsft_bench.harness.stages import Outcome, Work, read_all
+from rsft_bench.harness.stages import Outcome, Work
 from rsft_bench.harness.stages.learners import Learner, learner
+from rsft_bench.harness.stages.weighing import mean_tokens, rows_of, weighted
 from rsft_bench.harness.store import META
-from rsft_bench.harness.types import Budget, IntArray, Json, TrainRow, WeightedSet
+from rsft_bench.harness.types import Budget, WeightedSet
 
 
 def run(work: Work) -> Outcome:
@@ -25,13 +24,10 @@ def run(work: Work) -> Outcome:
     they then follow from these artifacts' FLOPs times the param ``shares``. Files: fit.json;
     weights/ and checkpoints/STEP/weights/, or what ``learners.OfItself`` writes.
     """
-    from rsft_bench.harness.training.weights import mean_answer_tokens
-
     policy = learner(work)
-    reference = _rows(work, "reference")
-    normaliser = mean_answer_tokens(*_sizes(policy, reference))
+    normaliser = mean_tokens(work, policy)
     sets = [
-        _weighted(spec, _rows(work, spec["name"]), normaliser, work.params, policy)
+        weighted(spec, rows_of(work, spec["name"]), normaliser, work.params, policy)
         for spec in work.params["sets"]
     ]
     done = policy.fit(sets, _budget(work, policy, sets), work)
@@ -70,50 +66,3 @@ def _budget(work: Work, policy: Learner, sets: Sequence[WeightedSet]) -> Budget:
             "leave sft_flops out"
         )
     return Budget(**{**given, "steps": max(1, round(wanted / one_step))})
-
-
-def _rows(work: Work, name: str) -> list[dict[str, Json]]:
-    rows = read_all(work, name)
-    if not rows:
-        said = "D" if name == "reference" else name
-        raise DataError(
-            f"training set {said!r} is empty: nothing was accepted, rejected or logged for it; "
-            "lower tau, raise target_rate or k, or give more logs"
-        )
-    return rows
-
-
-def _sizes(policy: Learner, rows: list[dict[str, Json]]) -> tuple[IntArray, IntArray]:
-    """(answer tokens with stop, counts) of rows, each of shape (rows,)."""
-    tokens = policy.answer_tokens([row["text"] for row in rows])
-    return np.array(tokens, dtype=np.int64), np.array([r["count"] for r in rows], dtype=np.int64)
-
-
-def _weighted(
-    spec: Json, rows: list[dict[str, Json]], normaliser: float, params: Json, policy: Learner
-) -> WeightedSet:
-    from rsft_bench.harness.training.weights import row_weights, share_weights
-
-    tokens, counts = _sizes(policy, rows)
-    ids = [row["example_id"] for row in rows]
-    loss = spec.get("loss", LIKELIHOOD)
-    if "share" in rows[0] and params["normalise"] == "prompt":
-        shares = np.array([row["share"] for row in rows], dtype=np.float64)
-        # A pair's loss is one number, not a sum over tokens, so no token count scales it.
-        weights = share_weights(ids, shares, 1.0 if loss == "preference" else normaliser)
-    else:
-        weights = row_weights(ids, counts, normaliser, tokens, params["normalise"])
-    return WeightedSet(
-        name=spec["name"],
-        rows=tuple(_row(row, float(w)) for row, w in zip(rows, weights, strict=True)),
-        coefficient=spec["coefficient"],
-        stream=spec["stream"],
-        loss=loss,
-        settings=spec.get("settings", {}),
-    )
-
-
-def _row(row: dict[str, Json], weight: float) -> TrainRow:
-    """A row with what its loss reads; a target's row says more than an accepted answer's."""
-    extra = {"other": row.get("other"), "accepted": row["count"] > 0, "rate": row.get("rate", 1.0)}
-    return TrainRow(row["example_id"], row["prompt"], row["text"], weight, **extra)

@@ -94,11 +94,15 @@ class OfWeights:
 
     def fit(self, sets: Sequence[WeightedSet], budget: Budget, work: Work) -> Learnt:
         """Files: weights/, checkpoints/STEP/weights/."""
-        from rsft_bench.harness.policies.language_model import save
         from rsft_bench.harness.training.fit import fit
 
         seed, kept = work.params["seed"], _kept(work)
-        done = fit(self.lm, sets, budget, seed, keep=kept, partial=work.partial)
+        return self.written(fit(self.lm, sets, budget, seed, keep=kept, partial=work.partial), work)
+
+    def written(self, done: FitResult, work: Work) -> Learnt:
+        """Write what a fit made, and say what it took."""
+        from rsft_bench.harness.policies.language_model import save
+
         save(done.lm, work.out / "weights")
         for step, earlier in done.kept.items():
             save(earlier, work.out / "checkpoints" / str(step) / "weights")

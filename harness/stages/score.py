@@ -13,7 +13,7 @@ from rsft_bench.harness.stages import Outcome, Work, read_all
 from rsft_bench.harness.stages.base import own_policy, scorer, weights_folder
 from rsft_bench.harness.stages.data import read_examples
 from rsft_bench.harness.store import write_rows
-from rsft_bench.harness.types import Example, Json, Judgement
+from rsft_bench.harness.types import Example, Json, Judgement, Suite
 
 
 def text_id(text: str) -> str:
@@ -44,13 +44,25 @@ def run(work: Work) -> Outcome:
     suite = work.catalog.suite(work.params["suite"])
     examples = {e.example_id: e for e in read_examples(work.inputs["data"][0])}
     samples = read_all(work, "samples")
+    rows, flops = scored(suite, examples, samples, scorer(work))
+    write_rows(work.out / "rows.jsonl", rows)
+    return Outcome(tokens=_tokens(work, samples), flops=flops)
+
+
+def scored(
+    suite: Suite,
+    examples: Mapping[str, Example],
+    samples: list[dict[str, Json]],
+    proxy: Scorer | None,
+) -> tuple[list[dict[str, Json]], float]:
+    """A row a sample, in their order, and the FLOPs of the proxy."""
     proxies = [float("nan")] * len(samples)
     flops = 0.0
-    proxy = scorer(work)
     if proxy is not None:
         proxies = _scores(proxy, samples, examples)
         flops = proxy.flops(len(samples))
-    rows, judged = [], {}
+    rows: list[dict[str, Json]] = []
+    judged: dict[tuple[str, str], Judgement] = {}
     for row, score in zip(samples, proxies, strict=True):
         at = (row["example_id"], row["text"])
         if at not in judged:
@@ -67,8 +79,7 @@ def run(work: Work) -> Outcome:
                 "parts": dict(verdict.parts),
             }
         )
-    write_rows(work.out / "rows.jsonl", rows)
-    return Outcome(tokens=_tokens(work, samples), flops=flops)
+    return rows, flops
 
 
 def _scores(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +27,21 @@ def run(work: Work) -> Outcome:
     rule = work.catalog.registry("rule").get(params["rule"])
     prompts = {e.example_id: e.prompt for e in read_examples(work.inputs["data"][0])}
     grid = read_grid(work, params["k"])
-    pool = read_pool(grid, params["reward"], params["seed"], work.inputs.get("match", []))
-    resolved = rule.resolve(params["rule_params"], pool)
+    matched = [row for f in work.inputs.get("match", []) for row in read_rows(f / "rows.jsonl")]
+    pool = read_pool(grid, params["reward"], params["seed"])
+    if "match" in work.inputs:
+        pool = matching(pool, matched)
+    rows, summary = accepted(rule, params["rule_params"], pool, grid, prompts)
+    write_rows(work.out / "rows.jsonl", rows)
+    (work.out / "select.json").write_text(json.dumps(summary))
+    return Outcome()
+
+
+def accepted(
+    rule: Any, rule_params: Json, pool: ScoredPool, grid: list[list[tuple[Row, Row]]], prompts: Json
+) -> tuple[list[Row], Row]:
+    """Accepted rows of a pool read from ``grid``, and the summary; ``prompts`` by example id."""
+    resolved = rule.resolve(rule_params, pool)
     counts = resolved.select(pool.scores, pool.text_ids, pool.keys)
     rows = [
         {
@@ -42,30 +56,30 @@ def run(work: Work) -> Outcome:
         if counts[i, j] > 0
     ]
     candidates = int(np.isfinite(pool.scores).sum())
-    summary = {
+    return rows, {
         "accept_rate": float((counts > 0).sum() / max(candidates, 1)),
         "tau": resolved.tau,
         "prompts": len(grid),
         "covered": int((counts.sum(axis=1) > 0).sum()),
         "candidates": candidates,
     }
-    write_rows(work.out / "rows.jsonl", rows)
-    (work.out / "select.json").write_text(json.dumps(summary))
-    return Outcome()
 
 
 def read_grid(work: Work, k: int | None) -> list[list[tuple[Row, Row]]]:
+    """Candidates of the inputs ``samples`` and ``scores``, see ``grid_of``."""
+    return grid_of(read_all(work, "samples"), read_all(work, "scores"), k)
+
+
+def grid_of(samples: list[Row], scores: list[Row], k: int | None) -> list[list[tuple[Row, Row]]]:
     """Candidates by prompt in canonical order, each prompt's by draw; the first ``k`` only."""
     by_prompt: dict[str, list[tuple[Row, Row]]] = {}
-    for sample, score in zip(read_all(work, "samples"), read_all(work, "scores"), strict=True):
+    for sample, score in zip(samples, scores, strict=True):
         if k is None or sample["draw"] < k:
             by_prompt.setdefault(sample["example_id"], []).append((sample, score))
     return [sorted(line, key=lambda pair: pair[0]["draw"]) for line in by_prompt.values()]
 
 
-def read_pool(
-    grid: list[list[tuple[Row, Row]]], reward: str, seed: int, match: list[Path]
-) -> ScoredPool:
+def read_pool(grid: list[list[tuple[Row, Row]]], reward: str, seed: int) -> ScoredPool:
     """Arrays of shape (m, k); a ragged line is padded with NaN scores, which no rule accepts."""
     k = max(len(line) for line in grid)
     scores: FloatArray = np.full((len(grid), k), np.nan)
@@ -75,9 +89,12 @@ def read_pool(
             scores[i, j] = score[reward]
             texts[i, j] = int(score["text_id"], 16) >> 1
     keys = tuple(line[0][0]["example_id"] for line in grid)
-    matched: dict[str, int] | None = None
-    for folder in match:
-        matched = dict.fromkeys(keys, 0)
-        for row in read_rows(folder / "rows.jsonl"):
-            matched[row["example_id"]] += row["count"]
-    return ScoredPool(scores, texts, keys, seed, matched)
+    return ScoredPool(scores, texts, keys, seed, None)
+
+
+def matching(pool: ScoredPool, rows: list[Row]) -> ScoredPool:
+    """The pool with what another rule accepted of each prompt."""
+    matched = dict.fromkeys(pool.keys, 0)
+    for row in rows:
+        matched[row["example_id"]] += row["count"]
+    return dataclasses.replace(pool, match=matched)

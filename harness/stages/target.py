@@ -24,7 +24,7 @@ def run(work: Work) -> Outcome:
     target = work.catalog.registry("target").get(params["target"])
     prompts = {e.example_id: e.prompt for e in read_examples(work.inputs["data"][0])}
     grid = read_grid(work, params["k"])
-    pool = read_pool(grid, params["reward"], params["seed"], [])
+    pool = read_pool(grid, params["reward"], params["seed"])
     made: Targets = target.make(params["target_params"], pool, _accepted(work, grid))
     rows = []
     for i, line in enumerate(grid):

@@ -102,7 +102,7 @@ def fit(
             device or package that is not there.
     """
     wall, cpu = time.perf_counter(), time.process_time()
-    active = _checked(sets, budget)
+    active = checked(sets, budget)
     sources = [make_source(lm, item, budget, seed) for item in active]
     model: Any = copy.deepcopy(lm.model)
     model.train(False)
@@ -154,7 +154,8 @@ def step_loss(forward: Forward, groups: Sequence[Group]) -> float:
     return total
 
 
-def _checked(sets: Sequence[WeightedSet], budget: Budget) -> list[WeightedSet]:
+def checked(sets: Sequence[WeightedSet], budget: Budget) -> list[WeightedSet]:
+    """Sets with a positive coefficient. Raises ValueError as ``fit``."""
     if budget.steps < 0 or budget.batch < 1 or not budget.lr > 0 or not budget.clip > 0:
         raise ValueError(f"unusable training budget {budget}")
     if not 0 <= budget.warmup <= 1:
@@ -203,16 +204,39 @@ def _train(
     keep: Sequence[int],
     states: States,
 ) -> Progress:
-    parameters = [p for p in placed.model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=budget.lr, weight_decay=budget.weight_decay, fused=True
-    )
-    share = budget.share_prefix == "auto" and placed.forward.shares
+    optimizer = fresh_optimizer(placed, budget)
     done = states.read(placed.model, optimizer, budget.steps)
-    for step in range(done.step, budget.steps):
+    take_steps(placed, optimizer, sources, budget, pad_id, keep, states, done, range(budget.steps))
+    return done
+
+
+def fresh_optimizer(placed: Placement, budget: Budget) -> torch.optim.Optimizer:
+    """AdamW over what can be trained."""
+    parameters = [p for p in placed.model.parameters() if p.requires_grad]
+    return torch.optim.AdamW(parameters, lr=budget.lr, weight_decay=budget.weight_decay, fused=True)
+
+
+def take_steps(
+    placed: Placement,
+    optimizer: torch.optim.Optimizer,
+    sources: Sequence[Source],
+    budget: Budget,
+    pad_id: int,
+    keep: Sequence[int],
+    states: States,
+    done: Progress,
+    span: range,
+) -> None:
+    """Those of the steps of ``span`` that ``done`` has not taken; ``done`` is brought up to date.
+
+    ``sources`` hold the draws of these steps, the first of ``span`` first.
+    """
+    parameters = [p for p in placed.model.parameters() if p.requires_grad]
+    share = budget.share_prefix == "auto" and placed.forward.shares
+    for step in range(done.step, span.stop):
         for settings in optimizer.param_groups:
             settings["lr"] = learning_rate(step, budget)
-        groups = groups_of(sources, step, share, pad_id)
+        groups = groups_of(sources, step - span.start, share, pad_id)
         loss = placed.summed(step_loss(placed.forward, placed.part(groups)))
         if not math.isfinite(loss):
             states.clear()
@@ -229,4 +253,3 @@ def _train(
             done.kept[step + 1] = copy.deepcopy(placed.model)
         if placed.writes and states.due(done):
             states.write(placed.model, optimizer, done)
-    return done

@@ -120,6 +120,7 @@ FROZEN = [
         {"rounds": 3, "init": "continue", "pool": "growing"},
         "rsft[accept=argmax,init=continue,k=16,lambda=1,pool=growing,rounds=3]",
     ),
+    ("rsft", {"online": 10}, "rsft[accept=argmax,k=16,lambda=1,online=10]"),
     (
         "rsft",
         {"accept": "threshold", "target_rate": 0.5, "rounds": 2, "rise": 0.25},
@@ -178,6 +179,7 @@ DEFAULTS = {
         "rounds": 1,
         "init": "restart",
         "pool": "fresh",
+        "online": None,
         "oracle": False,
         "temperature": 1.0,
     },
