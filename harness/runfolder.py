@@ -33,7 +33,6 @@ from rsft_bench.harness.columns import STAGES as STAGES
 from rsft_bench.harness.columns import WINNER as WINNER
 from rsft_bench.harness.columns import WINNER_CONTROL as WINNER_CONTROL
 from rsft_bench.harness.errors import DataError, UserError
-from rsft_bench.harness.proposals import Proposal as Proposal
 from rsft_bench.harness.proposals import proposal_of as proposal_of
 from rsft_bench.harness.types import Json
 

@@ -52,6 +52,7 @@ from rsft_bench.reports.economics import (
 )
 from rsft_bench.reports.means import Key, Means, full_seeds
 from rsft_bench.reports.naming import Variant, order, variants
+from rsft_bench.reports.rounds import RoundFacts, round_facts
 
 DEFAULT_MARGIN = 0.05
 PLACE = ("suite", "policy", "a", "b", "metric", "split")
@@ -91,6 +92,7 @@ class SuiteAnalysis:
     cells: tuple[MapCell, ...]
     proxy_select: ProxyQuality = ProxyQuality(None, None, None, None)
     diversity: tuple[Diversity, ...] = ()
+    rounds: tuple[RoundFacts, ...] = ()
 
     def level(self, variant: str) -> Level | None:
         """Quality of one variant, or None."""
@@ -247,6 +249,7 @@ def _suite(
         signs=signs(means, key, primary) if primary else None,
         cells=tuple(map_cells(records, means, key, table)),
         diversity=tuple(diversities(confirm, table)),
+        rounds=tuple(round_facts(run.pool(), run.selected(), key, table, _pool(manifest))),
     )
 
 

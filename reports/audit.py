@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from rsft_bench.harness.runfolder import Proposal, proposal_of
+from rsft_bench.harness.runfolder import proposal_of
 from rsft_bench.harness.types import Json
 from rsft_bench.reports.diagnostics import Passes, passes
 from rsft_bench.reports.means import Key, Means
@@ -108,13 +108,10 @@ def _audit_variant(
     config: Mapping[str, Json],
 ) -> AcceptAudit | None:
     """One variant's audit from its own cells; None where no seed has one."""
-    online = "online" in variant.parameters
-    proposal = proposal_of({**variant.parameters, "online": None}, config)
-    if proposal is None:
+    found = pools_of(pool, variant, config)
+    if found is None:
         return None
-    own = later_name(proposal, variant)
-    first = own if online else proposal.name
-    drawn = pool[pool["proposal"] == own] if online else proposed(pool, first, own)
+    first, drawn = found
     if variant.parameters.get("rounds", 1) != 1 and variant.parameters.get("pool") != "growing":
         accepted = accepted[accepted["round"] == accepted["round"].max()]
     seeds = [
@@ -146,21 +143,25 @@ def _audit_variant(
     )
 
 
-def later_name(proposal: Proposal, variant: Variant) -> str:
-    """Name of what draws a variant's pools after the first: its own policies."""
-    return proposal._replace(sources=(variant.id,)).name
+def pools_of(
+    pool: pd.DataFrame, variant: Variant, config: Mapping[str, Json]
+) -> tuple[str, pd.DataFrame] | None:
+    """What drew a variant's first pool, and the draws of all its rounds; None without a pool.
 
-
-def proposed(pool: pd.DataFrame, first: str, later: str) -> pd.DataFrame:
-    """Draws of one proposal, and of ``later`` in later rounds.
-
-    ``selected`` holds no proposal, the variant's parameters name it. All draws of the first round
-    where it has one proposal only.
+    ``selected`` holds no proposal, the variant's parameters name it; its later rounds, and all that
+    it draws online, have its own id as source. All draws of the first round where that has one
+    proposal only.
     """
+    proposal = proposal_of({**variant.parameters, "online": None}, config)
+    if proposal is None:
+        return None
+    own = proposal._replace(sources=(variant.id,)).name
+    if "online" in variant.parameters:
+        return own, pool[pool["proposal"] == own]
     begun, then = pool[pool["round"] == 0], pool[pool["round"] > 0]
     if begun["proposal"].nunique() > 1:
-        begun = begun[begun["proposal"] == first]
-    return pd.concat([begun, then[then["proposal"] == later]])
+        begun = begun[begun["proposal"] == proposal.name]
+    return proposal.name, pd.concat([begun, then[then["proposal"] == own]])
 
 
 def _audit_seed(

@@ -14,6 +14,7 @@ from rsft_bench.reports.gauges import ceiling_lines, fixed_training, reward_warn
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.sections_audit import authored
 from rsft_bench.reports.sections_proposals import proposals
+from rsft_bench.reports.sections_rounds import rounds
 from rsft_bench.reports.verdicts import headroom_words
 
 LEAD = (
@@ -63,7 +64,7 @@ def build(run: RunFolder, found: Analysis) -> Document:
         quality.maps(found),
         *([] if curve is None else [curve]),
         audit.accepted(found),
-        *([] if drawn is None else [drawn]),
+        *(section for section in (drawn, rounds(found)) if section is not None),
         audit.task(found),
         audit.harm(found),
         audit.training(found),

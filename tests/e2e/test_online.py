@@ -223,6 +223,9 @@ def test_the_report_covers_it(done: RunFolder) -> None:
     assert audits[HALF].coverage == 1
     assert audits[WHOLE].tokens_each == audits[OFF].tokens_each
     reports.write(done, ("md",), out=done.path.parent / "report")
+    told = {(r.variant, r.number): r for r in analyse(done).suites[0].rounds}
+    assert [told[ALONE, n].of for n in range(1, STEPS + 1)] == [STEPS] * STEPS
+    assert (WHOLE, 1) not in told
 
 
 @pytest.mark.parametrize(

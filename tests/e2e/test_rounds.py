@@ -20,6 +20,7 @@ from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.harness.runner import run
 from rsft_bench.harness.store import Store
 from rsft_bench.reports.analysis import analyse
+from rsft_bench.reports.sections_rounds import rounds
 
 TOY = Catalog({**DEFAULT_PATHS, "suite": "toy_suite:SUITES"})
 ONE = "rsft[accept=argmax,k=4,lambda=1]"
@@ -162,7 +163,31 @@ def test_the_report_covers_rounds(done: RunFolder) -> None:
     assert set(audits) == {ONE, TWO, THREE, ON, GROWN, RISEN, BLIND}
     assert audits[RISEN].accept_rate == pytest.approx(0.25)
     assert audits[GROWN].accept_rate == pytest.approx(0.25)
-    reports.write(done, ("md",), out=done.path.parent / "report")
+    (path,) = reports.write(done, ("md",), out=done.path.parent / "report")
+    assert "Rounds" in path.read_text()
+
+
+def test_the_report_tells_each_round(done: RunFolder) -> None:
+    found = analyse(done)
+    section = rounds(found)
+    assert section is not None
+    facts = {(r.variant, r.number): r for r in found.suites[0].rounds}
+    counts = {TWO: 2, THREE: 3, ON: 3, GROWN: 2, RISEN: 2, BLIND: 2}
+    assert set(facts) == {(v, n) for v, count in counts.items() for n in range(1, count + 1)}
+    assert facts[RISEN, 1].accepted == 0.5
+    assert facts[RISEN, 2].accepted == 0.25
+    for turn in range(3):
+        pool = drawn(done, THREE).query(f"round == {turn}")
+        chosen = accepted(done, THREE).merge(pool, on=["round", "example_id", "draw"])
+        told = facts[THREE, turn + 1]
+        assert told.passed == pytest.approx(pool["gold_pass"].mean())
+        assert told.proxy == pytest.approx(pool["proxy"].mean())
+        assert told.precision == pytest.approx(chosen["gold_pass"].mean())
+        assert told.overstated == pytest.approx(chosen["proxy"].mean() - chosen["gold_pass"].mean())
+        assert (told.coverage, told.of) == (1.0, 3)
+    table = section.blocks[1]
+    assert table.kind == "table"
+    assert len(table.rows) == len(facts)
 
 
 @pytest.mark.parametrize(
