@@ -43,7 +43,7 @@ def online_fit(params: Mapping[str, Json], graph: Graph, drawn: Proposal) -> Nod
         "normalise": params["normalise"],
         "seed": space.seed,
         **checkpoints_of(training, budget["steps"]),
-        "every": params["online"],
+        "every": min(params["online"], budget["steps"]),
         "suite": space.suite,
         "prompts": [[e.example_id, e.prompt] for e in space.examples["train"]],
         "k": params["k"],
