@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+
+from rsft_bench.harness.errors import did_you_mean
 
 _PLAIN_WORDS = {
     "Input should": "must",
@@ -49,14 +50,13 @@ def _suggest_key(location: tuple[str | int, ...], root: type[BaseModel]) -> str:
             return ""
         model = annotation
     names = sorted(model.model_fields) + (["preset"] if model is root else [])
-    near = difflib.get_close_matches(str(location[-1]), names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(str(location[-1]), names)
     return f"{hint} Allowed: {', '.join(names)}"
 
 
 def _near(value: str, expected: str) -> str:
-    near = difflib.get_close_matches(value, expected.replace(" or ", ", ").split(", "), n=1)
-    return f". Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(value, expected.replace(" or ", ", ").split(", "))
+    return f".{hint}" if hint else ""
 
 
 def _short(value: Any) -> str:

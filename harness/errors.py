@@ -5,7 +5,9 @@ Each class carries the exit code that the command line gives it; nothing else pi
 
 from __future__ import annotations
 
+import difflib
 import errno
+from collections.abc import Iterable
 
 
 class BenchError(Exception):
@@ -48,6 +50,12 @@ class InfrastructureError(BenchError):
 
 class PartialRunError(InfrastructureError):
     """A run that finished only in part; what was finished is kept and reused on a rerun."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The nearest known word as a question that follows a sentence; empty where none is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def disk_full(error: BaseException) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from rsft_bench.harness.errors import (
     ConfigError,
     UnknownNameError,
     UserError,
+    did_you_mean,
 )
 from rsft_bench.harness.method import Method
 from rsft_bench.harness.policies.language_model import CAUSAL_ENDINGS
@@ -124,8 +124,7 @@ def _check_gate_variants(
     present = [v.id for v in variants]
     for blocking in gate_ids(config, methods):
         if blocking not in present:
-            near = difflib.get_close_matches(blocking, present, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(blocking, present)
             raise ConfigError(
                 f"gate.variants: {blocking!r} is not among the run's variants.{hint} "
                 f"They are: {', '.join(sorted(present))}; add it, or name one of these"
@@ -141,8 +140,7 @@ def _check_gate_metrics(config: RunConfig, catalog: Catalog) -> None:
         # A suite that does not state its own metrics may have any.
         if metric in names or (None in stated and metric not in registry):
             continue
-        near = difflib.get_close_matches(metric, names, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(metric, names)
         raise UnknownNameError(
             f"gate.metrics: {metric!r} cannot block.{hint} Allowed, all in [0, 1]: "
             f"{', '.join(sorted(names))}; see `rsft-bench list metrics`"
@@ -155,8 +153,7 @@ def known_options(spec: NamedSpec, kind: str, params: Iterable[Param]) -> dict[s
     for name in spec.given:
         if name not in names:
             names += [key for key in type(spec).model_fields if key != "name"]
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, names)
             raise ConfigError(
                 f"unknown option {name!r} of {kind} {spec.name!r}.{hint} "
                 f"Known: {', '.join(sorted(names)) or 'none'}"
@@ -185,8 +182,7 @@ def check_placed(config: RunConfig) -> None:
     for spec in config.suites:
         for name in spec.policies or ():
             if name not in names:
-                near = difflib.get_close_matches(name, names, n=1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(name, names)
                 raise ConfigError(
                     f"suites: {spec.key!r} lists policy {name!r}, which the run does not have."
                     f"{hint} It has: {', '.join(names)}"

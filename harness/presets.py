@@ -7,12 +7,11 @@ see, so they may rise and never fall to save minutes. Standard library only.
 from __future__ import annotations
 
 import copy
-import difflib
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from rsft_bench.harness.errors import UnknownNameError
+from rsft_bench.harness.errors import UnknownNameError, did_you_mean
 from rsft_bench.harness.types import Json
 
 DEFAULT_PRESET = "quick"
@@ -221,7 +220,6 @@ def preset(name: str) -> dict[str, Json]:
         UnknownNameError: no such preset; names a near one and the allowed set.
     """
     if name not in _PRESETS:
-        near = difflib.get_close_matches(name, _PRESETS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, _PRESETS)
         raise UnknownNameError(f"unknown preset {name!r}.{hint} Known: {', '.join(_PRESETS)}")
     return copy.deepcopy(_PRESETS[name])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, Protocol, TypeVar
 
-from rsft_bench.harness.errors import UnknownNameError, UserError
+from rsft_bench.harness.errors import UnknownNameError, UserError, did_you_mean
 
 
 class Named(Protocol):
@@ -26,8 +25,7 @@ T_co = TypeVar("T_co", bound=Named, covariant=True)
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """One line: the value, near names, the allowed set and where to look."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name, names)
     listing = f"see `rsft-bench list {kind_plural(kind)}`"
     return UnknownNameError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(names)}; {listing}")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 
+from rsft_bench.harness.errors import did_you_mean
 from rsft_bench.harness.types import Json, Param
 
 
@@ -34,8 +34,7 @@ def coerce(param: Param, value: Json) -> Json:
         _within(param, span, typed, value)
     if param.choices and typed not in param.choices:
         known = [format_value(c) for c in param.choices]
-        near = difflib.get_close_matches(format_value(typed), known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(format_value(typed), known)
         raise ValueError(f"{value!r} is not allowed.{hint} Allowed: {', '.join(known)}")
     return typed
 

@@ -7,14 +7,13 @@ Reads methods only through the small protocol below; must not import ``baselines
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from rsft_bench.harness.config import GATE_PRIMARY, RunConfig, VariantSpec
-from rsft_bench.harness.errors import ConfigError
+from rsft_bench.harness.errors import ConfigError, did_you_mean
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Json, Param
 from rsft_bench.harness.values import coerce, format_value
@@ -201,8 +200,7 @@ def _unroll(spec: str | VariantSpec, methods: Registry[MethodLike]) -> Iterable[
 
 
 def _unknown_parameter(method: str, name: str, declared: Mapping[str, Param]) -> str:
-    near = difflib.get_close_matches(name, declared, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name, declared)
     allowed = ", ".join(sorted(declared)) or "none"
     return f"method {method!r} has no parameter {name!r}.{hint} Allowed: {allowed}"
 

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.seeding import stream
 from rsft_bench.harness.types import (
     SPLITS,
@@ -28,6 +27,7 @@ from rsft_bench.harness.types import (
     SuiteData,
 )
 from rsft_bench.tasks.intent_messages import load_bank, message
+from rsft_bench.tasks.options import MOST, counts_and_mixture
 
 #: Gold of the intent's own answer, of the second one of a twofold message, of a near miss.
 RIGHT, SECOND, NEAR = 1.0, 0.7, 0.2
@@ -43,7 +43,6 @@ MIXTURE: Mapping[str, float] = {"careful": 0.6, "hurried": 0.25, "careless": 0.1
 TWOFOLD = 4
 SEEDED: frozenset[Split] = frozenset(("train", "proxy_label"))
 PARTS = ("right", "second", "near", "listed")
-MOST = 20_000
 OPTIONS = (
     Param("n_train", 240, "prompts of D and of the pool", least=1, most=MOST),
     Param("logs_per_prompt", 4, "answers in D per prompt: 1 to 2n - 1 each", least=1, most=MOST),
@@ -70,6 +69,7 @@ class IntentRouting:
     code: tuple[str, ...] = (
         "rsft_bench.tasks.intent_routing",
         "rsft_bench.tasks.intent_messages",
+        "rsft_bench.tasks.options",
     )
 
     @property
@@ -83,7 +83,7 @@ class IntentRouting:
         Raises:
             ConfigError: an option out of range.
         """
-        counts, given = _read(options)
+        counts, given = counts_and_mixture(self.name, OPTIONS, options, AGENTS)
         examples = [e for split in SPLITS for e in _split(split, counts[split], seed)]
         logs: list[Log] = []
         for example in examples:
@@ -138,31 +138,6 @@ class IntentRouting:
 
 def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
-
-
-def _read(options: Mapping[str, Json]) -> tuple[dict[Split, int], dict[str, Json]]:
-    """Counts by split, and all options checked. Raises ConfigError."""
-    given = {p.name: p.default for p in OPTIONS} | dict(options)
-    for param in OPTIONS:
-        value = given[param.name]
-        if param.name == "mixture" or (value is None and param.name == "limit"):
-            continue
-        if type(value) is not int or not 1 <= value <= MOST:
-            raise ConfigError(
-                f"suite 'intent_routing': {param.name} is {value!r}; allowed: an integer from 1 to "
-                f"{MOST}"
-            )
-    mixture = given["mixture"]
-    shares = list(mixture.values()) if isinstance(mixture, Mapping) else []
-    usable = shares and all(type(s) in (int, float) and 0 <= s <= 1 for s in shares)
-    if not usable or set(mixture) - set(AGENTS) or abs(sum(shares) - 1) > 1e-6:
-        raise ConfigError(
-            f"suite 'intent_routing': mixture is {mixture!r}; allowed: a mapping of "
-            f"{', '.join(AGENTS)} to shares from 0 to 1 that sum to 1"
-        )
-    cap = MOST if given["limit"] is None else given["limit"]
-    counts: dict[Split, int] = {s: min(cap, given[f"n_{s}"]) for s in SPLITS}
-    return counts, {**given, "mixture": {k: float(mixture.get(k, 0.0)) for k in AGENTS}}
 
 
 def _split(split: Split, count: int, seed: int) -> list[Example]:

@@ -34,6 +34,7 @@ from rsft_bench.harness.types import (
     Split,
     SuiteData,
 )
+from rsft_bench.tasks.options import MOST, counts_and_mixture
 
 #: Gold of an answer by its kind. What is right but curt passes; what is right but rude does not.
 GOLD: Mapping[str, float] = {
@@ -60,7 +61,6 @@ MIXTURE: Mapping[str, float] = {
 WORDINGS: Mapping[Split, int] = dict(zip(SPLITS, (12, 12, 12, 30, 30), strict=True))
 SEEDED: frozenset[Split] = frozenset(("train", "proxy_label"))
 PARTS = ("right", "complete", "manner", "listed", "harm_wrong_decision", "harm_overpromise")
-MOST = 20_000
 OPTIONS = (
     Param("n_train", 240, "prompts of D and of the pool", least=1, most=MOST),
     Param("logs_per_prompt", 4, "answers in D per prompt: 1 to 2n - 1 each", least=1, most=MOST),
@@ -134,7 +134,10 @@ class SyntheticChoices:
     requires: frozenset[Capability] = frozenset(("sampler",))
     options: tuple[Param, ...] = OPTIONS
     metrics: tuple[str, ...] = PARTS
-    code: tuple[str, ...] = ("rsft_bench.tasks.synthetic_choices",)
+    code: tuple[str, ...] = (
+        "rsft_bench.tasks.synthetic_choices",
+        "rsft_bench.tasks.options",
+    )
 
     @property
     def version(self) -> str:
@@ -147,7 +150,7 @@ class SyntheticChoices:
         Raises:
             ConfigError: an option out of range.
         """
-        counts, given = _read(options)
+        counts, given = counts_and_mixture(self.name, OPTIONS, options, MIXTURE)
         labelled, mixture = given["label_contexts"], given["mixture"]
         examples = [e for split in SPLITS for e in _split(split, counts[split], seed, labelled)]
         logs: list[Log] = []
@@ -189,32 +192,6 @@ class SyntheticChoices:
 
 def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
-
-
-def _read(options: Mapping[str, Json]) -> tuple[dict[Split, int], dict[str, Json]]:
-    """Counts by split, and all options checked. Raises ConfigError."""
-    given = {p.name: p.default for p in OPTIONS} | dict(options)
-    for param in OPTIONS:
-        value = given[param.name]
-        if param.name == "mixture" or (value is None and param.name == "limit"):
-            continue
-        most = int(param.most or MOST)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            raise ConfigError(
-                f"suite 'synthetic_choices': {param.name} is {value!r}; allowed: an integer from 1 "
-                f"to {most}"
-            )
-    cap = MOST if given["limit"] is None else given["limit"]
-    counts: dict[Split, int] = {s: min(cap, given[f"n_{s}"]) for s in SPLITS}
-    mixture = given["mixture"]
-    shares = list(mixture.values()) if isinstance(mixture, Mapping) else []
-    usable = shares and all(type(s) in (int, float) and 0 <= s <= 1 for s in shares)
-    if not usable or set(mixture) - set(MIXTURE) or abs(sum(shares) - 1) > 1e-6:
-        raise ConfigError(
-            f"suite 'synthetic_choices': mixture is {mixture!r}; allowed: a mapping of "
-            f"{', '.join(MIXTURE)} to shares from 0 to 1 that sum to 1"
-        )
-    return counts, {**given, "mixture": {k: float(mixture.get(k, 0.0)) for k in MIXTURE}}
 
 
 def _split(split: Split, count: int, seed: int, labelled: int) -> list[Example]:

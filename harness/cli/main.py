@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import os
 import signal
@@ -16,7 +15,13 @@ from types import FrameType
 
 from rsft_bench.harness.cli.parser import Parser, env_true, flags, parse
 from rsft_bench.harness.cli.stdout import StdoutClosed, flush
-from rsft_bench.harness.errors import BenchError, InfrastructureError, UserError, disk_full
+from rsft_bench.harness.errors import (
+    BenchError,
+    InfrastructureError,
+    UserError,
+    did_you_mean,
+    disk_full,
+)
 
 EXIT_UNFORESEEN = 4
 EXIT_PIPE_CLOSED = 141
@@ -108,8 +113,7 @@ def _read(argv: list[str]) -> argparse.Namespace | None:
     """Parsed arguments, or None where help or the version was all that was asked for."""
     first = next((a for a in argv if not a.startswith("-")), None)
     if argv and first == argv[0] and first not in COMMANDS:
-        near = difflib.get_close_matches(first, COMMANDS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(first, COMMANDS)
         raise UserError(f"unknown command {first!r}.{hint} Known: {', '.join(COMMANDS)}")
     if argv and argv[0].startswith("-") and argv[0] not in GLOBAL_FLAGS:
         raise UserError(_before_the_command(argv))
@@ -130,9 +134,9 @@ def _read(argv: list[str]) -> argparse.Namespace | None:
 
 def _before_the_command(argv: list[str]) -> str:
     """What to say of an unknown first word: a misspelt global flag, or one that belongs later."""
-    near = difflib.get_close_matches(argv[0], GLOBAL_FLAGS, n=1)
-    if near:
-        return f"unrecognised argument {argv[0]!r}. Did you mean {near[0]!r}?"
+    hint = did_you_mean(argv[0], GLOBAL_FLAGS)
+    if hint:
+        return f"unrecognised argument {argv[0]!r}.{hint}"
     command = next((a for a in argv if a in COMMANDS), "COMMAND")
     return (
         f"{argv[0]!r} stands before the command; flags go after it, as in "

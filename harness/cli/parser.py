@@ -7,13 +7,12 @@ the parser itself stays a plain description.
 from __future__ import annotations
 
 import argparse
-import difflib
 import math
 import os
 from pathlib import Path
 from typing import NoReturn
 
-from rsft_bench.harness.errors import ConfigError, UserError
+from rsft_bench.harness.errors import ConfigError, UserError, did_you_mean
 
 ENV_PREFIX = "RSFT_BENCH_"
 _TRUE = ("1", "true", "yes", "on")
@@ -37,8 +36,7 @@ def parse(parser: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespac
     args, left = parser.parse_known_args(argv)
     if left:
         known: list[str] = args.known_flags
-        near = difflib.get_close_matches(left[0].partition("=")[0], known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(left[0].partition("=")[0], known)
         prog = f"rsft-bench {args.command}"
         raise UserError(f"unrecognised argument {left[0]!r}.{hint} See `{prog} --help`")
     return args

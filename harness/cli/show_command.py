@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -73,14 +72,13 @@ def _known_seed(seed: int, seeds: list[int]) -> int:
 
 def _of_suite(examples: Any, suite: str | None) -> Any:
     """Examples of one suite, or all of them. Raises UnknownNameError."""
-    from rsft_bench.harness.errors import UnknownNameError
+    from rsft_bench.harness.errors import UnknownNameError, did_you_mean
 
     known = sorted(set(examples["suite"]))
     if suite is None:
         return examples
     if suite not in known:
-        near = difflib.get_close_matches(suite, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(suite, known)
         raise UnknownNameError(f"this run has no suite {suite!r}.{hint} It has: {', '.join(known)}")
     return examples[examples["suite"] == suite]
 
@@ -101,12 +99,11 @@ def _line(row: Any, several: bool) -> tuple[str, ...]:
 
 def _find(examples: Any, example_id: str) -> Any:
     """The one example meant. Raises UnknownNameError or UserError."""
-    from rsft_bench.harness.errors import UnknownNameError, UserError
+    from rsft_bench.harness.errors import UnknownNameError, UserError, did_you_mean
 
     found = examples[examples["example_id"] == example_id]
     if len(found) == 0:
-        near = difflib.get_close_matches(example_id, list(examples["example_id"]), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(example_id, examples["example_id"])
         raise UnknownNameError(
             f"no example {example_id!r} in this run.{hint} Leave --example out to list them"
         )

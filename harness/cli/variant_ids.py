@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
-from rsft_bench.harness.errors import UnknownNameError
+from rsft_bench.harness.errors import UnknownNameError, did_you_mean
 
 
 def in_run(folder: Path, text: str) -> str:
@@ -27,6 +26,5 @@ def in_run(folder: Path, text: str) -> str:
     written_out = parse_variant(text, compose.catalog().registry("method")).id
     if written_out in ids:
         return written_out
-    near = difflib.get_close_matches(text, ids, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(text, ids)
     raise UnknownNameError(f"{folder} has no variant {text!r}.{hint} It has: {', '.join(ids)}")

@@ -9,7 +9,6 @@ same stages as a language model. Its token counts are words and punctuation mark
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,9 +19,10 @@ import numpy as np
 from rsft_bench.harness.errors import ConfigError, DataError
 from rsft_bench.harness.policies.choices import Question, Table, masses, read_prompt
 from rsft_bench.harness.policies.counting import count_tokens
-from rsft_bench.harness.policies.exact import inverse_cdf, likelihood_optimum, reshaped
+from rsft_bench.harness.policies.exact import likelihood_optimum
+from rsft_bench.harness.policies.listed import draw_listed, listed_logprob
 from rsft_bench.harness.policy_kinds import DrawFlops, Trained
-from rsft_bench.harness.seeding import digest, stream, uniforms
+from rsft_bench.harness.seeding import digest, stream
 from rsft_bench.harness.types import (
     Budget,
     Capability,
@@ -84,11 +84,7 @@ class Categorical:
 
     def logprob(self, prompt: str, text: str) -> float:
         """Exact log p(text | prompt) in nats; -inf for what is no choice or never said."""
-        answers, law = self.law(prompt)
-        wanted = text.strip()
-        if wanted not in answers or law[answers.index(wanted)] == 0:
-            return -math.inf
-        return math.log(law[answers.index(wanted)])
+        return listed_logprob(self.law(prompt), text)
 
     def sample(
         self,
@@ -98,28 +94,9 @@ class Categorical:
         seed: int,
         purpose: str,
     ) -> list[Completion]:
-        """Inverse CDF of one keyed uniform number an answer, ordered by (prompt, draw).
-
-        An answer is one draw: ``max_new_tokens`` and ``stop`` cut nothing, and every answer ends.
-        """
-        rows = []
-        for example_id, prompt in prompts:
-            answers, law = self.law(prompt)
-            numbers = [uniforms(seed, purpose, example_id, draw, 1)[0] for draw in draws]
-            drawn = inverse_cdf(reshaped(law, sampling), np.array(numbers))
-            rows += [
-                Completion(
-                    example_id=example_id,
-                    draw=draw,
-                    text=answers[i],
-                    tokens_in=count_tokens(prompt),
-                    tokens_out=count_tokens(answers[i]) + 1,
-                    finish_reason="stop",
-                    logprob=math.log(law[i]),
-                )
-                for draw, i in zip(draws, drawn, strict=True)
-            ]
-        return rows
+        """One keyed uniform number an answer, see ``draw_listed``."""
+        laws = [self.law(prompt) for _, prompt in prompts]
+        return draw_listed(prompts, laws, draws, sampling, seed, purpose)
 
     def draw_flops(
         self, prompts: Sequence[tuple[str, str]], rows: Sequence[Completion], sampling: Sampling
@@ -224,6 +201,7 @@ class CategoricalPolicy:
             "policies.choices",
             "policies.counting",
             "policies.exact",
+            "policies.listed",
             "seeding",
             "values",
         )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy as np
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.policies.choices import read_choices
 from rsft_bench.harness.policies.counting import count_tokens
-from rsft_bench.harness.policies.exact import inverse_cdf, reshaped
+from rsft_bench.harness.policies.listed import draw_listed, listed_logprob
 from rsft_bench.harness.policies.selector_features import (
     FEATURES,
     Features,
@@ -39,7 +38,6 @@ from rsft_bench.harness.policies.selector_network import (
     step_flops,
 )
 from rsft_bench.harness.policy_kinds import DrawFlops, Trained
-from rsft_bench.harness.seeding import uniforms
 from rsft_bench.harness.types import (
     Budget,
     Completion,
@@ -102,10 +100,7 @@ class Selector:
 
     def logprob(self, prompt: str, text: str) -> float:
         """Exact log p(text | prompt) in nats; -inf for what is no choice."""
-        answers, probabilities = self.law(prompt)
-        wanted = text.strip()
-        p = float(probabilities[answers.index(wanted)]) if wanted in answers else 0.0
-        return math.log(p) if p > 0 else -math.inf
+        return listed_logprob(self.law(prompt), text)
 
     def sample(
         self,
@@ -115,28 +110,9 @@ class Selector:
         seed: int,
         purpose: str,
     ) -> list[Completion]:
-        """Inverse CDF of one keyed uniform number an answer, ordered by (prompt, draw).
-
-        An answer is one draw: ``max_new_tokens`` and ``stop`` cut nothing, and every answer ends.
-        """
-        rows = []
+        """One keyed uniform number an answer, see ``draw_listed``."""
         laws = self._laws([prompt for _, prompt in prompts])
-        for (example_id, prompt), (answers, probabilities) in zip(prompts, laws, strict=True):
-            numbers = [uniforms(seed, purpose, example_id, draw, 1)[0] for draw in draws]
-            drawn = inverse_cdf(reshaped(probabilities, sampling), np.array(numbers))
-            rows += [
-                Completion(
-                    example_id=example_id,
-                    draw=draw,
-                    text=answers[i],
-                    tokens_in=count_tokens(prompt),
-                    tokens_out=count_tokens(answers[i]) + 1,
-                    finish_reason="stop",
-                    logprob=math.log(probabilities[i]),
-                )
-                for draw, i in zip(draws, drawn, strict=True)
-            ]
-        return rows
+        return draw_listed(prompts, laws, draws, sampling, seed, purpose)
 
     def draw_flops(
         self, prompts: Sequence[tuple[str, str]], rows: Sequence[Completion], sampling: Sampling

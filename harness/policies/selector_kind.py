@@ -30,6 +30,7 @@ CODE = tuple(
         "policies.choices",
         "policies.counting",
         "policies.exact",
+        "policies.listed",
         "policies.selector",
         "policies.selector_features",
         "policies.selector_kind",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.types import Json, Param, Split
 from rsft_bench.tasks.authored.build import DEFAULT_MIXTURE, QUALITIES
+from rsft_bench.tasks.options import MOST, integer, mixture
 
 OPTIONS: tuple[Param, ...] = (
     Param("n_train", 256, "prompts of D and of the pool"),
@@ -19,7 +20,6 @@ OPTIONS: tuple[Param, ...] = (
     Param("mixture", dict(DEFAULT_MIXTURE), f"shares of {', '.join(QUALITIES)} in D; sum 1"),
     Param("limit", None, "largest number of examples of any split; None for no cap"),
 )
-MAX_COUNT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +30,6 @@ class AuthoredOptions:
     logs_per_prompt: int
     mixture: Mapping[str, float]
     extra_prompts: int
-
-
-def _integer(suite: str, name: str, value: Json, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MAX_COUNT:
-        raise ConfigError(
-            f"suite {suite!r}: {name} is {value!r}; allowed: an integer from {least} to {MAX_COUNT}"
-        )
-    return value
-
-
-def _mixture(suite: str, value: Json) -> dict[str, float]:
-    allowed = f"a mapping of {', '.join(QUALITIES)} to shares from 0 to 1 that sum to 1"
-    wrong = ConfigError(f"suite {suite!r}: mixture is {value!r}; allowed: {allowed}")
-    if not isinstance(value, Mapping) or not value or set(value) - set(QUALITIES):
-        raise wrong
-    shares = list(value.values())
-    if any(isinstance(s, bool) or not isinstance(s, int | float) for s in shares):
-        raise wrong
-    if any(not 0 <= s <= 1 for s in shares) or abs(sum(shares) - 1) > 1e-6:
-        raise wrong
-    return {q: float(value.get(q, 0.0)) for q in QUALITIES}
 
 
 def read_options(suite: str, options: Mapping[str, Json]) -> AuthoredOptions:
@@ -67,11 +46,11 @@ def read_options(suite: str, options: Mapping[str, Json]) -> AuthoredOptions:
             )
     given = {**known, **options}
     limit = given["limit"]
-    cap = MAX_COUNT if limit is None else _integer(suite, "limit", limit, 1)
+    cap = MOST if limit is None else integer(suite, "limit", limit, 1)
     splits: tuple[Split, ...] = ("train", "proxy_label", "calibrate", "select", "confirm")
     counts: dict[Split, int] = {
-        s: min(cap, _integer(suite, f"n_{s}", given[f"n_{s}"], 1)) for s in splits
+        s: min(cap, integer(suite, f"n_{s}", given[f"n_{s}"], 1)) for s in splits
     }
-    logs = _integer(suite, "logs_per_prompt", given["logs_per_prompt"], 1)
-    extra = _integer(suite, "extra_prompts", given["extra_prompts"], 0)
-    return AuthoredOptions(counts, logs, _mixture(suite, given["mixture"]), extra)
+    logs = integer(suite, "logs_per_prompt", given["logs_per_prompt"], 1)
+    extra = integer(suite, "extra_prompts", given["extra_prompts"], 0)
+    return AuthoredOptions(counts, logs, mixture(suite, given["mixture"], QUALITIES), extra)

@@ -66,7 +66,7 @@ class AuthoredSuite:
     @property
     def code(self) -> tuple[str, ...]:
         """Modules whose source is part of every key made from this suite."""
-        return (f"rsft_bench.tasks.{self.name}", *_ENGINE, *_CHECKS)
+        return (f"rsft_bench.tasks.{self.name}", "rsft_bench.tasks.options", *_ENGINE, *_CHECKS)
 
     def load(self, options: Mapping[str, Json], seed: int) -> SuiteData:
         """Examples of all splits in canonical order, and logs for ``train``.
