@@ -48,13 +48,13 @@ class WholeRun:
         self._config = load_config(preset_name=preset, sets=list(sets), environ={}).config
         self._catalog = catalog()
         self._workers = workers
-        self._home = tempfile.TemporaryDirectory(prefix="peer-run-")
-        self._folder = Path(self._home.name) / "0"
+        self.home = tempfile.TemporaryDirectory(prefix="peer-run-")
+        self._folder = Path(self.home.name) / "0"
         if workers == 0:
             import torch
 
             for stage in STAGES.values():
-                stage.function()
+                stage.function({}, self._catalog)
 
             # Stages pin themselves to one thread, which is right in a worker and not here.
             torch.set_num_threads = lambda count: None  # type: ignore[assignment]

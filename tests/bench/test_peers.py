@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from peer_flops import Sizes, ceiling
 from peer_models import SMOLLM2_135M, drawn_lengths
-from peer_runs import joined
+from peer_runs import WholeRun, joined
 from peer_side import Measurement, Pair
 from peer_table import Line, table
 
 from rsft_bench.harness.metering.formulas import forward_flops, matrix_weights, sample_flops
+from rsft_bench.harness.stages import STAGES
 
 SCRIPT = Path(__file__).with_name("peers.py")
 # Two layers, two query heads and one key/value head of width 2, hidden 4, inner 3, vocabulary 5.
@@ -120,3 +122,15 @@ def test_unknown_parts_are_named() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "unknown part 'swep'" in done.stderr
+
+
+def test_one_process_imports_every_stage_before_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peer of the line "workers" starts warm, and its stages may not pin the thread count."""
+    monkeypatch.setattr(torch, "set_num_threads", torch.set_num_threads)
+    job = WholeRun("smoke", (), workers=0, part=0, parts=1)
+    missing = {f"rsft_bench.harness.stages.{name}" for name in STAGES} - set(sys.modules)
+    assert not missing
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    assert torch.get_num_threads() == threads
+    job.home.cleanup()
