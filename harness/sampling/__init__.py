@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from rsft_bench.harness.errors import InfrastructureError
-from rsft_bench.harness.policies.language_model import LanguageModel
+from rsft_bench.harness.policies.language_model import LanguageModel, load
 from rsft_bench.harness.sampling import fallback
 from rsft_bench.harness.sampling.answers import Job, RawAnswer, Request, streams
 from rsft_bench.harness.sampling.llama import LlamaWeights, pack, packable
@@ -26,12 +27,27 @@ from rsft_bench.harness.types import Completion, FloatArray, Sampling
 __all__ = ["prepare", "run", "sample", "sample_raw", "score"]
 
 
-def prepare(lm: LanguageModel) -> LlamaWeights | None:
+#: Bytes of weights above which unpacked pages are not kept beside the packed copy.
+SPARE_ABOVE = 64 << 20
+
+
+def prepare(lm: LanguageModel, folder: Path | None = None) -> LlamaWeights | None:
     """Pack the weights for repeated calls; None for models that only transformers can run.
 
     The result does not follow later changes to the model.
+
+    Args:
+        lm: the policy.
+        folder: where ``lm`` was read from, unchanged since. Large weights are then read through a
+            mapping of their own, whose pages go back to the system; ``lm``'s own stay untouched in
+            the file, and nothing is held twice.
     """
-    return pack(lm.model) if packable(lm.model) else None
+    if not packable(lm.model):
+        return None
+    files = [] if folder is None else sorted(folder.glob("*.safetensors"))
+    if folder is None or sum(f.stat().st_size for f in files) <= SPARE_ABOVE:
+        return pack(lm.model)
+    return pack(load(folder).model, lm.model)
 
 
 def sample(

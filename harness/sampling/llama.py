@@ -100,16 +100,22 @@ def packable(model: Any) -> bool:
     )
 
 
-def pack(model: Any) -> LlamaWeights:
-    """Copy the weights of a model for which ``packable`` holds."""
+def pack(model: Any, kept: Any = None) -> LlamaWeights:
+    """Copy the weights of a model for which ``packable`` holds.
+
+    What needs no other layout (embedding, norms) is not copied but taken from ``kept``, an equal
+    model, or from ``model`` itself. With ``kept`` the result holds nothing of ``model``.
+    """
     with torch.inference_mode():
-        core, config = model.model, model.config
+        kept = model if kept is None else kept
+        core, config = kept.model, kept.config
         head_dim = core.layers[0].self_attn.head_dim
+        pairs = zip(model.model.layers, core.layers, strict=True)
         return LlamaWeights(
-            layers=tuple(_layer(layer, head_dim, config) for layer in core.layers),
+            layers=tuple(_layer(layer, own, head_dim, config) for layer, own in pairs),
             embedding=core.embed_tokens.weight.detach(),
             norm=core.norm.weight.detach(),
-            head=_blocked(_affine(model.lm_head)),
+            head=_blocked(model.lm_head, kept.lm_head),
             heads=config.num_attention_heads,
             kv_heads=config.num_key_value_heads,
             head_dim=head_dim,
@@ -118,7 +124,7 @@ def pack(model: Any) -> LlamaWeights:
         )
 
 
-def _layer(layer: Any, head_dim: int, config: Any) -> Layer:
+def _layer(layer: Any, kept: Any, head_dim: int, config: Any) -> Layer:
     attention, mlp = layer.self_attn, layer.mlp
     query = _pairs_adjacent(_affine(attention.q_proj), head_dim)
     key = _pairs_adjacent(_affine(attention.k_proj), head_dim)
@@ -135,28 +141,38 @@ def _layer(layer: Any, head_dim: int, config: Any) -> Layer:
     else:
         query = Affine(query.weight * scale, None if query.bias is None else query.bias * scale)
     return Layer(
-        attention_norm=layer.input_layernorm.weight.detach(),
+        attention_norm=kept.input_layernorm.weight.detach(),
         head_norm=norm,
-        qkv=_blocked(_stack(query, key, _affine(attention.v_proj))),
-        out=_blocked(_affine(attention.o_proj)),
-        mlp_norm=layer.post_attention_layernorm.weight.detach(),
-        gate_up=_blocked(_stack(_affine(mlp.gate_proj), _affine(mlp.up_proj))),
-        down=_blocked(_affine(mlp.down_proj)),
+        qkv=_reordered(_stack(query, key, _affine(attention.v_proj))),
+        out=_blocked(attention.o_proj, kept.self_attn.o_proj),
+        mlp_norm=kept.post_attention_layernorm.weight.detach(),
+        gate_up=_reordered(_stack(_affine(mlp.gate_proj), _affine(mlp.up_proj))),
+        down=_blocked(mlp.down_proj, kept.mlp.down_proj),
     )
 
 
-def _blocked(affine: Affine) -> Affine:
-    """Reorder a weight for oneDNN where its kernels use wider vectors than the default library.
+def _blocked(linear: Any, kept: Any) -> Affine:
+    """A copy of ``linear`` in oneDNN's layout, or ``kept`` as it is where that gains nothing."""
+    weight, own = _affine(linear), _affine(kept)
+    return Affine(_reordered(weight).weight, own.bias) if _gains(weight.weight) else own
+
+
+def _reordered(affine: Affine) -> Affine:
+    """The weight in oneDNN's layout where that gains something, else as it is."""
+    if not _gains(affine.weight):
+        return affine
+    weight = affine.weight.contiguous()
+    return Affine(torch.ops.mkldnn._reorder_linear_weight(weight, None), affine.bias)
+
+
+def _gains(weight: Tensor) -> bool:
+    """Whether oneDNN's kernels use wider vectors than the default library on this machine.
 
     Decided by the machine alone, never by a timing, so that equal machines round alike. With
     AVX-512 on AMD these products run at about twice the speed of the default library's.
     """
-    if torch.backends.cpu.get_cpu_capability() != "AVX512" or not torch.backends.mkldnn.enabled:
-        return affine
-    if affine.weight.device.type != "cpu":
-        return affine
-    weight = affine.weight.contiguous()
-    return Affine(torch.ops.mkldnn._reorder_linear_weight(weight, None), affine.bias)
+    wide = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.backends.mkldnn.enabled
+    return bool(wide) and weight.device.type == "cpu"
 
 
 def _affine(linear: Any) -> Affine:

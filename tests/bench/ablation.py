@@ -49,7 +49,7 @@ from rsft_bench.tasks.order_status import ORDER_STATUS
 DRAWS = 16
 SHORTEST, LONGEST = 8, 48
 plain_start = decoder.start
-plain_blocked = llama._blocked
+plain_blocked = llama._reordered
 
 
 class Apart(NamedTuple):
@@ -62,7 +62,7 @@ class Apart(NamedTuple):
 
 
 def blocked_apart(affine: Any) -> Any:
-    """``_blocked`` for fused and unfused maps."""
+    """``_reordered`` for fused and unfused maps."""
     if isinstance(affine, Apart):
         return Apart(tuple(plain_blocked(m) for m in affine.maps))
     return plain_blocked(affine)
@@ -108,7 +108,7 @@ TRICKS: dict[str, list[tuple[Any, str, Any]]] = {
     "finished rows replaced": [(loop, "REFILL_ABOVE", 2.0)],
     "fused weights": [
         (llama, "_stack", lambda *maps: Apart(maps)),
-        (llama, "_blocked", blocked_apart),
+        (llama, "_reordered", blocked_apart),
     ],
     "oneDNN weights": [(llama, "_blocked", lambda affine: affine)],
     "two-level inverse CDF": [(law, "inverse_cdf", one_level_inverse_cdf)],

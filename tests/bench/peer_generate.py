@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from peer_models import load_model, read_workload
+from peer_models import NANO, load_model, mapped_model, read_workload
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import AutoConfig, LogitsProcessor, LogitsProcessorList
 
 
 class StopAt(LogitsProcessor):
@@ -31,9 +31,13 @@ class StopAt(LogitsProcessor):
 class Generate:
     """Answers to a share of the prompts, ``batch`` prompts at a time, sorted by length if many."""
 
-    def __init__(self, folder: str, workload: str, batch: int, part: int, parts: int) -> None:
-        self._model = load_model(folder)
-        config = self._model.config
+    def __init__(
+        self, folder: str, workload: str, batch: int, part: int, parts: int, late: bool = False
+    ) -> None:
+        """``late``: read the weights in ``run``, so that their memory is measured too."""
+        self._folder, self._late = folder, late
+        self._model = load_model(str(NANO) if late else folder)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
         self._eos: int = config.eos_token_id
         self._pad: int = self._eos if config.pad_token_id is None else config.pad_token_id
         prompts, lengths = read_workload(workload, part, parts)
@@ -48,6 +52,8 @@ class Generate:
     def run(self) -> dict[str, Any]:
         """Draw all answers; counts tokens up to each answer's stop."""
         torch.manual_seed(0)
+        if self._late:
+            self._model = mapped_model(self._folder)
         return {"tokens": sum(self._run(batch) for batch in self._batches)}
 
     def ceiling(self) -> dict[str, float]:

@@ -93,6 +93,7 @@ class Prepare:
         if self._source is None:
             _random_model(self._tiny).save_pretrained(out)
             # nano's own tokens are in range, and as many as nano reads.
+            load(NANO).tokenizer.save_pretrained(out)
             return self._nano()[0], True
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -106,6 +107,7 @@ class Prepare:
             self._source, local_files_only=True, **options
         )
         _plain(model).save_pretrained(out)
+        tokenizer.save_pretrained(out)
         return [tokenizer.encode(prompt) for prompt in self._prompts], False
 
 
@@ -133,18 +135,25 @@ def read_workload(file: str, part: int, parts: int) -> tuple[list[list[int]], li
     return workload["prompts"][part::parts], workload["lengths"][part::parts]
 
 
-def load_model(folder: str) -> Any:
-    """A causal LM in float32, ready to sample, all of it resident and its libraries started."""
+def mapped_model(folder: str) -> Any:
+    """A causal LM in float32 as transformers reads it: mapped from its file."""
     import torch
     from transformers import AutoModelForCausalLM
 
     model: Any = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, local_files_only=True
     )
+    return model.eval()
+
+
+def load_model(folder: str) -> Any:
+    """A causal LM in float32, ready to sample, all of it resident and its libraries started."""
+    import torch
+
+    model = mapped_model(folder)
     with torch.no_grad():
         for parameter in model.parameters():
             # Weights mapped from a file would count as memory of whoever reads them first.
             parameter.data = parameter.data.clone()
-        model.eval()
         model(input_ids=torch.zeros((1, 1), dtype=torch.long))
     return model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from rsft_bench.harness import sampling
 from rsft_bench.harness.errors import InfrastructureError
-from rsft_bench.harness.sampling import sample, sample_raw, score, scoring
+from rsft_bench.harness.policies.language_model import load
+from rsft_bench.harness.sampling import llama, sample, sample_raw, score, scoring
 from rsft_bench.harness.sampling.answers import Request
 from rsft_bench.harness.sampling.law import draw, inverse_cdf, nucleus, probabilities
 from rsft_bench.harness.sampling.loop import admit, groups
@@ -298,3 +301,35 @@ def test_scoring_runs_split_and_batch_everything_once():
     batched = list(scoring.batches(groups * 5))
     assert [run for batch in batched for run in batch] == groups * 5
     assert max(sum(run.tokens for run in batch) for batch in batched) <= scoring.BATCH_TOKENS
+
+
+@pytest.mark.parametrize("gains", [True, False])
+def test_packing_from_the_file_keeps_no_second_copy(
+    tiny_lm_folder: Path, monkeypatch: pytest.MonkeyPatch, gains: bool
+) -> None:
+    """Equal numbers to the bit; what is no new copy is a view of the policy's own weights."""
+    lm = load(tiny_lm_folder)
+    monkeypatch.setattr(sampling, "SPARE_ABOVE", 0)
+    monkeypatch.setattr(llama, "_gains", lambda weight: gains)
+    spares = []
+    monkeypatch.setattr(sampling, "load", lambda folder: spares.append(load(folder)) or spares[0])
+    packed, plain = sampling.prepare(lm, tiny_lm_folder), sampling.prepare(lm)
+    [spare] = spares
+    theirs = {p.untyped_storage().data_ptr() for p in spare.model.parameters()}
+    pairs = list(zip(tensors(packed), tensors(plain), strict=True))
+    assert len(pairs) > 10
+    for ours, other in pairs:
+        if ours.is_mkldnn:
+            ours, other = ours.to_dense(), other.to_dense()
+        else:
+            assert ours.untyped_storage().data_ptr() not in theirs
+        assert torch.equal(ours, other)
+
+
+def tensors(value: object) -> list[torch.Tensor]:
+    """All tensors in packed weights, in order."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if dataclasses.is_dataclass(value):
+        return [t for f in dataclasses.fields(value) for t in tensors(getattr(value, f.name))]
+    return [t for item in value for t in tensors(item)] if isinstance(value, tuple) else []
