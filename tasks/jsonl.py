@@ -26,7 +26,8 @@ from rsft_bench.harness.types import (
     Split,
     SuiteData,
 )
-from rsft_bench.tasks.jsonl_rows import Row, columns, content_digest, read_rows
+from rsft_bench.tasks.jsonl_rows import Row, columns, read_rows
+from rsft_bench.tasks.reading import content_digest
 from rsft_bench.tasks.splitting import allocate, served, spread
 
 OPTIONS = (
@@ -54,6 +55,7 @@ class JSONLSuite:
     code: tuple[str, ...] = (
         "rsft_bench.tasks.jsonl",
         "rsft_bench.tasks.jsonl_rows",
+        "rsft_bench.tasks.reading",
         "rsft_bench.tasks.splitting",
     )
     metrics: tuple[str, ...] = ("facts", "f1")

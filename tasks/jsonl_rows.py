@@ -5,14 +5,13 @@ Each fault is one DataError that names file, line and reason. Kernel imports onl
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rsft_bench.harness.errors import ConfigError, DataError
 from rsft_bench.harness.types import SPLITS, Json, Split
+from rsft_bench.tasks.reading import read_jsonl
 
 FIELDS = (
     "prompt",
@@ -73,7 +72,7 @@ def read_rows(path: Path, names: Mapping[str, str]) -> list[Row]:
     """
     rows: dict[str, Row] = {}
     seen: set[str] = set()
-    for where, record in read_objects(path, "suite jsonl"):
+    for where, record in read_jsonl(path, "suite jsonl"):
         seen |= record.keys()
         row = _row(record, names, where)
         if row.example_id in rows:
@@ -88,34 +87,6 @@ def read_rows(path: Path, names: Mapping[str, str]) -> list[Row]:
                 f"its columns: {', '.join(sorted(seen))}; name one of them or leave {field} out"
             )
     return list(rows.values())
-
-
-def read_objects(path: Path, who: str) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Pairs ``("file:line", object)`` of a JSON Lines file. Raises DataError as ``read_rows``."""
-    for number, line in enumerate(_read(path, who).split(b"\n"), 1):
-        where = f"{path}:{number}"
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line.decode("utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{where}: not JSON in UTF-8: {error}") from error
-        if not isinstance(record, dict):
-            raise DataError(f"{where}: expected an object, found {type(record).__name__}")
-        yield where, record
-
-
-def content_digest(path: Path, who: str) -> str:
-    """SHA-256 (hex) of a file. Raises DataError where it cannot be read."""
-    return hashlib.sha256(_read(path, who)).hexdigest()
-
-
-def _read(path: Path, who: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        reason = f"cannot read {str(path)!r}: {error.strerror}; check `path`"
-        raise DataError(f"{who}: {reason}") from error
 
 
 def agent_prompt(text: str) -> str:
