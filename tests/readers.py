@@ -6,6 +6,7 @@ in every way that it knows and expects one clear error each.
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -56,6 +57,24 @@ def make_jsonl(folder: Path) -> Path:
     return path
 
 
+def make_csv(folder: Path) -> Path:
+    path = folder / "rows.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(own_rows()[0]))
+        writer.writeheader()
+        writer.writerows(own_rows())
+    return path
+
+
+def make_parquet(folder: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / "rows.parquet"
+    pq.write_table(pa.Table.from_pylist(own_rows()), path)
+    return path
+
+
 def _turn(speaker: str, utterance: str, *actions: dict[str, Any]) -> dict[str, Any]:
     return {
         "speaker": speaker,
@@ -92,5 +111,7 @@ def make_sgd(folder: Path) -> Path:
 
 READERS = [
     Reader("jsonl", make_jsonl, "rows.jsonl", b'"prompt"', b"Wo ist die"),
+    Reader("csv", make_csv, "rows.csv", b"prompt,", b"Wo ist die"),
+    Reader("parquet", make_parquet, "rows.parquet", b"", b"", binary=True),
     Reader("sgd", make_sgd, "dialogues_001.json", b'"utterance"', b"How much is"),
 ]
