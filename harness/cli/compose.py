@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rsft_bench.harness.catalog import Catalog
 from rsft_bench.harness.types import Json, Param
 
-
-def catalog() -> Catalog:
-    """The registries of this installation, third-party entry points included."""
-    return Catalog()
+if TYPE_CHECKING:
+    from rsft_bench.harness.config import RunConfig
 
 
-def validate_suite(name: str, options: Mapping[str, Json], seed: int) -> Any:
+def catalog(config: RunConfig | None = None) -> Catalog:
+    """The registries of this installation, entry points and a config's own suite files included.
+
+    Raises:
+        UserError: a suite file that the config does not allow, or that cannot be read.
+    """
+    if config is None:
+        return Catalog()
+    from rsft_bench.harness.suite_files import with_suite_files
+
+    return with_suite_files(Catalog(), config)
+
+
+def validate_suite(
+    name: str, options: Mapping[str, Json], seed: int, config: RunConfig | None = None
+) -> Any:
     """A ``ValidationReport`` of one suite. Raises UserError on unknown suites or options."""
     from rsft_bench.harness.catalog import with_defaults
     from rsft_bench.harness.errors import ConfigError
     from rsft_bench.tasks.validation import validate
 
-    suite = catalog().suite(name)
+    suite = catalog(config).suite(name)
     known = [p.name for p in suite.options]
     for option in options:
         if option not in known:

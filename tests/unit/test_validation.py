@@ -46,7 +46,7 @@ class Fake:
         splits: tuple[Split, ...] = ("select", "confirm")
         examples = [
             Example(
-                f"{s}/{i}", s, f"Q {i}\nAgent:", (f"answer {i}",), {},
+                f"{s}/{i}", s, f"Q {s} {i}\nAgent:", (f"answer {i}",), {},
                 f"c{i}" if self.shared else f"{s}{i}", "all",
             )
             for s in splits
