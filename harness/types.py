@@ -238,7 +238,10 @@ class Reward(Protocol):
 
 
 class Metric(Protocol):
-    """A number of one answer, a column of ``rows`` under its name."""
+    """A number of one answer, a column of ``rows`` under its name.
+
+    It may also have ``ready()``, which raises UserError where it cannot be measured here.
+    """
 
     @property
     def name(self) -> str: ...  # noqa: D102

@@ -68,7 +68,9 @@ class Copied(Fake):
         """As ``Fake``, with the reference in the record."""
         data = super().load(options, seed)
         examples = tuple(
-            replace(e, prompt=f"Policy: Say it.\nRecord: id: {e.references[0]}\nAgent:")
+            replace(
+                e, prompt=f"Policy: Say it in {e.split}.\nRecord: id: {e.references[0]}\nAgent:"
+            )
             for e in data.examples
         )
         return SuiteData(examples, (), data.report)
