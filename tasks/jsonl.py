@@ -61,6 +61,7 @@ class OwnSuite:
     licence: str = "LicenseRef-user-data"
     attribution: str = "the user's own file"
     requires: frozenset[Capability] = frozenset({"sampler"})
+    language: str = "any"
     gold_kind: str = "checks by code, else token F1 against the answers"
     code: tuple[str, ...] = CODE
     metrics: tuple[str, ...] = ("f1", *CHECKS)

@@ -50,6 +50,8 @@ def describe(kind: str) -> list[dict[str, Json]]:
         from rsft_bench.harness.presets import DESCRIPTIONS
 
         return [_entry(name, text, ()) for name, text in DESCRIPTIONS.items()]
+    if kind == "suites":
+        return [{**_described(s), **_suite_facts(s)} for s in catalog().registry("suite")]
     singular = "policy" if kind == "policies" else kind.removesuffix("s")
     return [_described(item) for item in catalog().registry(singular)]
 
@@ -59,6 +61,20 @@ def _described(item: Any) -> dict[str, Json]:
     text = text or (type(item).__doc__ or "").strip().partition("\n")[0]
     params = getattr(item, "params", None) or getattr(item, "options", ())
     return _entry(item.name, str(text), params if isinstance(params, tuple) else ())
+
+
+def _suite_facts(suite: Any) -> dict[str, Json]:
+    """What `list suites` shows beside the options; None for what only its data can tell."""
+    counts = [p.default for p in suite.options if p.name.startswith("n_")]
+    reads = any(p.name == "path" for p in suite.options)
+    return {
+        "language": getattr(suite, "language", None),
+        "size": sum(counts) if counts and not reads else None,
+        "licence": suite.licence,
+        "gold_kind": getattr(suite, "gold_kind", None),
+        "ceiling": getattr(suite, "ceiling", None),
+        "needs_data": reads,
+    }
 
 
 def _entry(name: str, text: str, params: Sequence[Param]) -> dict[str, Json]:

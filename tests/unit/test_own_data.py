@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from rsft_bench.harness.errors import ConfigError, DataError
+from rsft_bench.harness.rewards.checks.table import CHECKS
 from rsft_bench.harness.types import Suite
 from rsft_bench.tasks.jsonl import CSV, JSONL, PARQUET
+from rsft_bench.tasks.jsonl_rows import FIELDS
 
 CHAT = [
     {"role": "system", "content": "Be kind.\nAlways."},
@@ -134,3 +136,9 @@ def test_checks_of_option_and_columns(tmp_path: Path) -> None:
         JSONL.load({"path": str(path), "checks": ["nice"]}, 0)
     with pytest.raises(DataError, match=r":1: column 'hands_over': check .* takes yes, no"):
         JSONL.load({"path": str(write(tmp_path, "jsonl", [{"prompt": "x", "hands_over": "x"}]))}, 0)
+
+
+def test_the_manual_names_every_field_and_check() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "own-data.md").read_text(encoding="utf-8")
+    missing = [name for name in (*FIELDS, *CHECKS) if f"`{name}`" not in text]
+    assert not missing
