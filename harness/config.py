@@ -47,6 +47,9 @@ class SuiteSpec(NamedSpec):
     label: str | None = Field(
         None, pattern=r"^[A-Za-z0-9][\w.@%-]*$", description="its name in the files; default `name`"
     )
+    file: str | None = Field(
+        None, min_length=1, description="a Python file with this suite; needs `allow_code`"
+    )
     variants: tuple[str, ...] | None = Field(
         None, min_length=1, description="the only variants run here; default all"
     )
@@ -176,6 +179,7 @@ class RunConfig(_Model):
     reward: RewardConfig = RewardConfig.model_validate({})
     evaluation: EvaluationConfig = EvaluationConfig.model_validate({})
     gate: GateConfig = GateConfig.model_validate({})
+    allow_code: bool = Field(False, description="whether Python files named in `suites` are run")
 
     @field_validator("seeds")
     @classmethod
@@ -199,13 +203,17 @@ class RunConfig(_Model):
         """Plain JSON-able mapping; infinities as 'inf' and '-inf'.
 
         ``RunConfig.model_validate(config.resolved())`` gives an equal config. ``name`` is left
-        out: a label does not change the rows; so are ``policies`` of a suite that takes them all.
+        out: a label does not change the rows; so are ``policies`` of a suite that takes them all,
+        ``file`` of one that is none, and ``allow_code`` where it allows nothing.
         """
         plain: dict[str, Json] = _plain(self.model_dump(mode="python"))
         del plain["name"]
         for suite in plain["suites"]:
-            if suite["policies"] is None:
-                del suite["policies"]
+            for key in ("policies", "file"):
+                if suite[key] is None:
+                    del suite[key]
+        if not self.allow_code:
+            del plain["allow_code"]
         return plain
 
     def config_hash(self) -> str:

@@ -19,7 +19,7 @@ from rsft_bench.harness.presets import DEFAULT_PRESET, preset
 from rsft_bench.harness.types import Json
 
 ENV_PREFIX = "RSFT_BENCH_"
-_PATH_KEYS = ("path",)
+_PATH_KEYS = ("path", "file")
 _NAMED_LISTS = ("suites", "policies")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from rsft_bench.harness.catalog import Catalog, with_defaults
 from rsft_bench.harness.config import NamedSpec, RunConfig
 from rsft_bench.harness.errors import UserError
+from rsft_bench.harness.store import hash_text
 from rsft_bench.harness.types import Json
 
 
@@ -18,13 +19,16 @@ def suite_options(config: RunConfig, spec: NamedSpec, catalog: Catalog) -> dict[
 
 
 def suite_files(config: RunConfig, spec: NamedSpec, catalog: Catalog) -> str | None:
-    """Hash of the files a suite reads, None where it reads none.
+    """Hash of the files a suite reads and of the file that it is; None where there are none.
 
     Raises:
         UserError: files that are absent or cannot be read.
     """
     digest = getattr(catalog.suite(spec.name), "digest", None)
-    return None if digest is None else str(digest(suite_options(config, spec, catalog)))
+    read = None if digest is None else str(digest(suite_options(config, spec, catalog)))
+    if spec.name not in catalog.suite_files:
+        return read
+    return hash_text(catalog.suite_files[spec.name].digest, read or "")
 
 
 def policy_fingerprint(spec: NamedSpec, catalog: Catalog) -> str:

@@ -38,7 +38,8 @@ def _node(plan: Plan, cells: list[Cell], asked: list[Example], seed: int) -> Nod
     entries: list[Json] = []
     proxies: list[Node] = []
     code: list[str] = []
-    suite = plan.catalog.suite(plan.suite(cells[0].suite).name)
+    name = plan.suite(cells[0].suite).name
+    suite = plan.catalog.suite(name)
     for cell in cells:
         policies.setdefault(cell.arm.policy.uid, cell.arm.policy)
         # One answer leaves nothing to pick, and nothing to score.
@@ -54,7 +55,7 @@ def _node(plan: Plan, cells: list[Cell], asked: list[Example], seed: int) -> Nod
         )
         if pick is not None:
             rule = rule_of(plan.catalog, pick.method)
-            code += [*source_modules(rule), *suite.code]
+            code += [*source_modules(rule), *plan.catalog.suite_code(name)]
             if rule.reads_proxy and cell.arm.proxy is not None:
                 proxies.append(cell.arm.proxy)
     pool = plan.settings().pool

@@ -1,7 +1,7 @@
 """Metrics by name: the columns that every run has, and those that other packages bring.
 
-A metric of another package is measured where ``gate.metrics`` names it; what a suite's judge
-measures (its parts) is stated by the suite.
+A metric of another package, and a similarity to the references, is measured where ``gate.metrics``
+names it; what a suite's judge measures (its parts) is stated by the suite.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rsft_bench.harness.reference_metrics import REFERENCE_METRICS
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Example, Json, Metric
 
@@ -39,6 +40,7 @@ METRICS: Registry[Metric] = Registry(
         Column("tokens_out", "answer tokens, the stop token included"),
         Column("logprob", "sum over answer tokens and stop, nats, temperature 1"),
         Column("latency_s", "seconds to serve one request, by serve nodes only"),
+        *REFERENCE_METRICS,
     ],
     group="rsft_bench.metrics",
 )

@@ -188,7 +188,7 @@ def data_node(plan: Plan, spec: SuiteSpec, seed: int) -> Node:
     params = {"suite": spec.name, "version": suite.version, "options": options, "seed": seed}
     if plan.files[spec.key] is not None:
         params["files"] = plan.files[spec.key]
-    return Node("data", params, {}, code=suite.code)
+    return Node("data", params, {}, code=plan.catalog.suite_code(spec.name))
 
 
 def make_space(
@@ -211,7 +211,7 @@ def make_space(
     return Cellspace(
         suite=spec.name,
         label=spec.key,
-        suite_code=plan.catalog.suite(spec.name).code,
+        suite_code=plan.catalog.suite_code(spec.name),
         policy=policy.name,
         capabilities=policy.capabilities,
         seed=seed,

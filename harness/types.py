@@ -145,7 +145,9 @@ class Suite(Protocol):
 
     It may also have ``digest(options) -> str``, the hash of the files it reads, without which edits
     go unseen; ``metrics``, its judge's parts; ``extra_prompts``, true where ``load`` takes that
-    option (train prompts without logs); ``answer_key``, see ``harness.serving.answer_key``.
+    option (train prompts without logs); ``answer_key``, see ``harness.serving.answer_key``;
+    and, for `list suites`: ``language``, ``gold_kind`` (what gold is, in a few words) and
+    ``ceiling`` (mean gold of its references, where no data of others decides it).
     """
 
     @property
@@ -238,7 +240,10 @@ class Reward(Protocol):
 
 
 class Metric(Protocol):
-    """A number of one answer, a column of ``rows`` under its name."""
+    """A number of one answer, a column of ``rows`` under its name.
+
+    It may also have ``ready()``, which raises UserError where it cannot be measured here.
+    """
 
     @property
     def name(self) -> str: ...  # noqa: D102

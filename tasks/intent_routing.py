@@ -63,6 +63,9 @@ class IntentRouting:
     revision: str = "1"
     licence: str = "Apache-2.0"
     attribution: str = "written for rsft-bench; no customer data"
+    language: str = "en"
+    gold_kind: str = "the written intent"
+    ceiling: float | None = 1.0
     requires: frozenset[Capability] = frozenset(("sampler",))
     options: tuple[Param, ...] = OPTIONS
     metrics: tuple[str, ...] = PARTS

@@ -131,6 +131,9 @@ class SyntheticChoices:
     revision: str = "1"
     licence: str = "Apache-2.0"
     attribution: str = "written for rsft-bench; no customer data"
+    language: str = "en"
+    gold_kind: str = "a table of rewards"
+    ceiling: float | None = 1.0
     requires: frozenset[Capability] = frozenset(("sampler",))
     options: tuple[Param, ...] = OPTIONS
     metrics: tuple[str, ...] = PARTS

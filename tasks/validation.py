@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from rsft_bench.harness.statistics import minimum_detectable
-from rsft_bench.harness.types import SPLITS, TEST_SPLITS, Example, Json, Suite, SuiteData
+from rsft_bench.harness.types import SPLITS, TEST_SPLITS, Example, Json, Split, Suite, SuiteData
+from rsft_bench.tasks.leakage import Leakage, as_json, balance, cluster_sizes, leakage
 from rsft_bench.tasks.overlap import Delexicalised, family_overlap, split_overlap
 
 MAX_FAMILY_JACCARD = 0.3
@@ -26,6 +27,10 @@ MAX_JUDGED = 400
 MAX_FLOOR = 0.2
 """Largest share of the ceiling's gold_pass that a trivial answer may reach; above it, the gold can
 be had without solving the task and carries no conclusion."""
+MAX_LEAKAGE = 0.1
+"""Largest share of a test split's prompts that may stand, the same or nearly, in an earlier one."""
+WARN_LEAKAGE = 0.01
+WARN_CLUSTER_SHARE = 0.2
 CONSTANTS = 40
 CONSTANT_EXAMPLES = 120
 
@@ -42,7 +47,8 @@ class ValidationReport:
     prompt itself), ``record`` and ``acts`` (that line alone; no acts, no such floor), ``policy``
     (the policy's own sentence), ``dump`` ("Sorry." and all values of the record), ``dump_policy``
     (both), ``majority`` (the best single constant among ``CONSTANTS`` references). Jaccards are
-    None where questions cannot be delexicalised. ``mde`` is the gold_pass difference found 80 times
+    None where questions cannot be delexicalised. ``leakage``, ``cluster_sizes`` and ``balance`` are
+    as in ``tasks.leakage``. ``mde`` is the gold_pass difference found 80 times
     in 100 on ``confirm`` at two-sided 5 %, prompts only: (t_.975 + t_.80) ASSUMED_SD /
     sqrt(clusters); None below ``MIN_CLUSTERS`` clusters. Several seeds add their own variance,
     which this number leaves out.
@@ -63,6 +69,9 @@ class ValidationReport:
     floors: Mapping[str, Mapping[str, float | None]]
     max_family_jaccard: float | None
     max_split_jaccard: float | None
+    leakage: Mapping[str, Mapping[str, Json]]
+    cluster_sizes: Mapping[str, Mapping[str, float]]
+    balance: Mapping[str, float | None]
     mde: float | None
     verdict: Verdict
     reasons: tuple[str, ...]
@@ -86,7 +95,10 @@ def validate(suite: Suite, options: Mapping[str, Json], seed: int) -> Validation
     ceiling = _ceiling(suite, tested)
     floors = _floors(suite, tested)
     family, split = _overlaps(suite)
+    leaks, sizes = leakage(data.examples), cluster_sizes(data.examples)
     fatal, warnings = _reasons(data, clusters, ceiling, floors, (family, split))
+    leaked, weak = _leak_reasons(leaks, sizes)
+    fatal, warnings = leaked + fatal, warnings + weak
     worst: Verdict = "cannot support a conclusion" if fatal else "warn" if warnings else "ok"
     return ValidationReport(
         name=suite.name,
@@ -107,6 +119,9 @@ def validate(suite: Suite, options: Mapping[str, Json], seed: int) -> Validation
         floors=floors,
         max_family_jaccard=family,
         max_split_jaccard=split,
+        leakage=as_json(leaks),
+        cluster_sizes=sizes,
+        balance=balance(data.examples),
         mde=_mde(clusters["confirm"]),
         verdict=worst,
         reasons=(*fatal, *warnings),
@@ -238,6 +253,30 @@ def _reasons(
             )
         elif (floor["gold"] or 0.0) > 0.5 * top:
             warnings.append(f"the trivial answer {name!r} reaches half of the ceiling's gold")
+    return fatal, warnings
+
+
+def _leak_reasons(
+    leaks: Mapping[Split, Leakage], sizes: Mapping[str, Mapping[str, float]]
+) -> tuple[list[str], list[str]]:
+    """(what makes a conclusion impossible, what weakens one) in prompts and clusters."""
+    fatal: list[str] = []
+    warnings: list[str] = []
+    for split, leak in leaks.items():
+        if leak.share > WARN_LEAKAGE and leak.shown is not None:
+            text = (
+                f"{leak.exact} prompts of {split} stand in an earlier split and {leak.near} nearly "
+                f"do, of {leak.n} (such as {leak.shown[0]!r} and {leak.shown[1]!r})"
+            )
+            if leak.share > MAX_LEAKAGE:
+                fatal.append(
+                    f"{text}; at most {MAX_LEAKAGE:.0%} are allowed: give them one cluster"
+                )
+            else:
+                warnings.append(text)
+        largest = sizes[split]["largest_share"] if split in sizes else 0.0
+        if largest > WARN_CLUSTER_SHARE:
+            warnings.append(f"one cluster holds {largest:.0%} of {split}")
     return fatal, warnings
 
 

@@ -21,7 +21,8 @@ def rewritten(text: str, root: Path = ROOT) -> str:
 
     def fill(block: re.Match[str]) -> str:
         code = (root / block[2]).read_text(encoding="utf-8")
-        return f"{block[1]}```python\n{code}```\n{block[3]}"
+        language = "yaml" if block[2].endswith(".yaml") else "python"
+        return f"{block[1]}```{language}\n{code}```\n{block[3]}"
 
     return BLOCK.sub(fill, text)
 

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rsft_bench.harness.catalog import Catalog
 from rsft_bench.harness.types import Json, Param
 
-
-def catalog() -> Catalog:
-    """The registries of this installation, third-party entry points included."""
-    return Catalog()
+if TYPE_CHECKING:
+    from rsft_bench.harness.config import RunConfig
 
 
-def validate_suite(name: str, options: Mapping[str, Json], seed: int) -> Any:
+def catalog(config: RunConfig | None = None) -> Catalog:
+    """The registries of this installation, entry points and a config's own suite files included.
+
+    Raises:
+        UserError: a suite file that the config does not allow, or that cannot be read.
+    """
+    if config is None:
+        return Catalog()
+    from rsft_bench.harness.suite_files import with_suite_files
+
+    return with_suite_files(Catalog(), config)
+
+
+def validate_suite(
+    name: str, options: Mapping[str, Json], seed: int, config: RunConfig | None = None
+) -> Any:
     """A ``ValidationReport`` of one suite. Raises UserError on unknown suites or options."""
     from rsft_bench.harness.catalog import with_defaults
     from rsft_bench.harness.errors import ConfigError
     from rsft_bench.tasks.validation import validate
 
-    suite = catalog().suite(name)
+    suite = catalog(config).suite(name)
     known = [p.name for p in suite.options]
     for option in options:
         if option not in known:
@@ -37,6 +50,8 @@ def describe(kind: str) -> list[dict[str, Json]]:
         from rsft_bench.harness.presets import DESCRIPTIONS
 
         return [_entry(name, text, ()) for name, text in DESCRIPTIONS.items()]
+    if kind == "suites":
+        return [{**_described(s), **_suite_facts(s)} for s in catalog().registry("suite")]
     singular = "policy" if kind == "policies" else kind.removesuffix("s")
     return [_described(item) for item in catalog().registry(singular)]
 
@@ -46,6 +61,20 @@ def _described(item: Any) -> dict[str, Json]:
     text = text or (type(item).__doc__ or "").strip().partition("\n")[0]
     params = getattr(item, "params", None) or getattr(item, "options", ())
     return _entry(item.name, str(text), params if isinstance(params, tuple) else ())
+
+
+def _suite_facts(suite: Any) -> dict[str, Json]:
+    """What `list suites` shows beside the options; None for what only its data can tell."""
+    counts = [p.default for p in suite.options if p.name.startswith("n_")]
+    reads = any(p.name == "path" for p in suite.options)
+    return {
+        "language": getattr(suite, "language", None),
+        "size": sum(counts) if counts and not reads else None,
+        "licence": suite.licence,
+        "gold_kind": getattr(suite, "gold_kind", None),
+        "ceiling": getattr(suite, "ceiling", None),
+        "needs_data": reads,
+    }
 
 
 def _entry(name: str, text: str, params: Sequence[Param]) -> dict[str, Json]:

@@ -29,6 +29,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="override one key, such as training.steps=50 or suites.0.path=DIR; repeatable",
     )
+    add_allow_code(parser)
     parser.add_argument("--seeds", metavar="LIST", help="such as 0,1,2 or 0-4")
     parser.add_argument(
         "--limit", type=positive, metavar="N", help="at most N examples a split of every suite"
@@ -44,6 +45,13 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_allow_code(parser: argparse.ArgumentParser) -> None:
+    """``--allow-code``."""
+    parser.add_argument(
+        "--allow-code", action="store_true", help="run the Python files that `suites` name"
+    )
+
+
 def read_config(args: argparse.Namespace) -> Source:
     """The config that the flags and the environment ask for. Raises UserError."""
     from rsft_bench.harness.config_sources import load_config, parse_seeds
@@ -52,7 +60,10 @@ def read_config(args: argparse.Namespace) -> Source:
         args.config,
         preset_name=args.preset,
         sets=args.set,
-        overrides={} if args.seeds is None else {"seeds": parse_seeds(args.seeds)},
+        overrides={
+            **({} if args.seeds is None else {"seeds": parse_seeds(args.seeds)}),
+            **({"allow_code": True} if args.allow_code else {}),
+        },
         limit=args.limit,
     )
 

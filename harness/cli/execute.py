@@ -39,7 +39,7 @@ def run_and_report(
     folder = Path(out) if out is not None else default_folder(source)
     runner.run(
         source.config,
-        compose.catalog(),
+        compose.catalog(source.config),
         folder,
         workers=workers,
         fresh=fresh,

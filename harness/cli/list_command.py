@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rsft_bench.harness.cli.parser import add_json
+from rsft_bench.harness.types import Json
 
 HELP = "list suites, methods, rules, metrics, rewards, policies or presets"
 KINDS = ("suites", "methods", "rules", "metrics", "rewards", "policies", "presets")
@@ -27,6 +28,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for entry in entries:
         console.say(f"{entry['name']:<18}{entry['doc']}")
+        if args.kind == "suites":
+            console.say(f"    {_facts(entry)}")
         for param in entry["params"]:
             choices = (
                 f"; one of {', '.join(map(str, param['choices']))}" if param["choices"] else ""
@@ -35,3 +38,14 @@ def run(args: argparse.Namespace) -> int:
             default = format_value(param["default"])
             console.say(f"    {param['name']:<18}{param['doc']} (default {default}{choices})")
     return 0
+
+
+def _facts(entry: dict[str, Json]) -> str:
+    """Language, size, licence, gold and ceiling of a suite in one line."""
+    unknown = "with data" if entry["needs_data"] else "not stated"
+    size = unknown if entry["size"] is None else f"{entry['size']} examples"
+    ceiling = unknown if entry["ceiling"] is None else f"{entry['ceiling']:.2f}"
+    return (
+        f"language {entry['language'] or 'not stated'}; size {size}; licence {entry['licence']}; "
+        f"gold {entry['gold_kind'] or 'not stated'}; ceiling {ceiling}"
+    )

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from rsft_bench.harness.spaces import make_plan
 
     source = read_config(args)
-    catalog = compose.catalog()
+    catalog = compose.catalog(source.config)
     placed = placement(make_plan(source.config, catalog), read_workers(args), read_memory(args))
     workers = placed.workers * placed.threads
     found = plan(source.config, catalog, workers)

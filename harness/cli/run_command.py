@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     with console.watching(quiet, bars) as progress:
         outcome = runner.run(
             source.config,
-            compose.catalog(),
+            compose.catalog(source.config),
             out,
             workers=read_workers(args),
             fresh=fresh,

@@ -53,6 +53,9 @@ class AuthoredSuite:
     revision: str
     licence: str = "Apache-2.0"
     attribution: str = "written for rsft-bench; no customer data"
+    language: str = "en"
+    gold_kind: str = "checks by code"
+    ceiling: float | None = 1.0
     requires: frozenset[Capability] = frozenset(("sampler",))
     options: tuple[Param, ...] = OPTIONS
     metrics: tuple[str, ...] = PARTS

@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> dict[str, Path]:
     sides = {"train": many("Train", 40, 1), "dev": many("Dev", 12, 1), "test": many("Test", 12, 1)}
     lines = [
         {"conversation": f"Customer: Question {i}?\nAgent:", "replies": [f"Answer {i}."]}
-        | {"topic": f"topic {i % 60}"}
+        | {"topic": f"topic {i % 60}", "must_say": [f"{i}"]}
         for i in range(180)
     ]
     logs = tmp_path / "my_logs.jsonl"
@@ -56,6 +56,35 @@ def test_every_preset_can_be_planned(preset: str, capsys: pytest.CaptureFixture[
     found = capsys.readouterr()
     assert code == 0, found.err
     assert json.loads(found.out)["cells"] > 0
+
+
+def test_own_data_takes_twelve_lines() -> None:
+    """And the README shows them: ``test_snippets`` compares its blocks with the files."""
+    assert len((EXAMPLES / "own_data.yaml").read_text().splitlines()) <= 12
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    assert "<!-- snippet: examples/own_data.yaml -->" in readme
+
+
+@pytest.mark.slow
+def test_the_own_data_example_runs(
+    data: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("RSFT_BENCH_CACHE_DIR", str(tmp_path / "cache"))
+    argv = ["run", str(EXAMPLES / "own_data.yaml"), "--out", str(tmp_path / "out"), "--quiet"]
+    small = sets(
+        *SMALL[:6], "variants=[sft,sft_more]", "primary=null", "evaluation.temperatures=[]"
+    )
+    named = sets(f"suites.0.path={data['own_data']}", "gate.metrics=[gold_pass,chrf,rouge_l]")
+    code = main([*argv, "--workers", "0", "--limit", "12", *small, *named])
+    assert code == 0, capsys.readouterr().err
+    rows = RunFolder(tmp_path / "out").rows()
+    assert set(rows["suite"]) == {"jsonl"}
+    # The facts of the rows and both checks of the config are columns; so are the similarities.
+    for column in ("facts", "not_rude", "max_words", "chrf", "rouge_l"):
+        assert rows[column].between(0, 1).all(), column
 
 
 @pytest.mark.slow

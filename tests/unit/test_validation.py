@@ -46,7 +46,7 @@ class Fake:
         splits: tuple[Split, ...] = ("select", "confirm")
         examples = [
             Example(
-                f"{s}/{i}", s, f"Q {i}\nAgent:", (f"answer {i}",), {},
+                f"{s}/{i}", s, f"Q {s} {i}\nAgent:", (f"answer {i}",), {},
                 f"c{i}" if self.shared else f"{s}{i}", "all",
             )
             for s in splits
@@ -68,7 +68,9 @@ class Copied(Fake):
         """As ``Fake``, with the reference in the record."""
         data = super().load(options, seed)
         examples = tuple(
-            replace(e, prompt=f"Policy: Say it.\nRecord: id: {e.references[0]}\nAgent:")
+            replace(
+                e, prompt=f"Policy: Say it in {e.split}.\nRecord: id: {e.references[0]}\nAgent:"
+            )
             for e in data.examples
         )
         return SuiteData(examples, (), data.report)
