@@ -161,7 +161,7 @@ def _families(raw: Mapping[str, Any]) -> dict[Split, tuple[Family, ...]]:
     return out
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def load_bank(name: str) -> Bank:
     """The bank of ``tasks/data/<name>.yaml``; read once per process."""
     source = resources.files("rsft_bench.tasks").joinpath("data", f"{name}.yaml").read_bytes()

@@ -14,14 +14,8 @@ from rsft_bench.harness.seeding import stream
 from rsft_bench.harness.types import Example, Log, Split
 from rsft_bench.tasks.authored.bank import Bank, Family, Outcome
 from rsft_bench.tasks.authored.grammar import fill, question, sentences, slots, write
-from rsft_bench.tasks.authored.values import (
-    corrupt,
-    draw_values,
-    outcome_of,
-    pick,
-    record_slots,
-    required,
-)
+from rsft_bench.tasks.authored.kit import DEFAULT_KIT, Kit
+from rsft_bench.tasks.authored.values import outcome_of, pick, record_slots
 
 SEEDED_SPLITS: frozenset[Split] = frozenset(("train", "proxy_label"))
 QUALITIES = ("correct", "terse", "wrong_fact", "wrong_decision", "rude", "over_promising")
@@ -36,7 +30,7 @@ DEFAULT_MIXTURE: Mapping[str, float] = {
 
 
 def build_split(
-    bank: Bank, split: Split, count: int, seed: int
+    bank: Bank, split: Split, count: int, seed: int, kit: Kit = DEFAULT_KIT
 ) -> tuple[list[Example], list[dict[str, str]]]:
     """``count`` examples of a split and their slot values; families take turns.
 
@@ -46,18 +40,21 @@ def build_split(
     key = seed if split in SEEDED_SPLITS else 0
     families = bank.families[split]
     pairs = [
-        _example(bank, families[i % len(families)], i // len(families), key) for i in range(count)
+        _example(bank, families[i % len(families)], i // len(families), key, kit)
+        for i in range(count)
     ]
     return [p[0] for p in pairs], [p[1] for p in pairs]
 
 
-def _example(bank: Bank, family: Family, index: int, seed: int) -> tuple[Example, dict[str, str]]:
+def _example(
+    bank: Bank, family: Family, index: int, seed: int, kit: Kit
+) -> tuple[Example, dict[str, str]]:
     name = f"{family.split}/{family.family_id}/{index}"
     rng = stream(seed, f"{bank.name}/example", name)
     # A redrawn example is another example: its id carries the seed that drew it.
     example_id = f"s{seed}/{name}" if family.split in SEEDED_SPLITS else name
     outcome = outcome_of(bank, family, index)
-    values = draw_values(bank, family, outcome, family.split, rng)
+    values = kit.draw(bank, family, outcome, family.split, rng)
     prompt = _prompt(bank, family, values, rng)
     first, second = (int(i) for i in rng.permutation(len(outcome.correct))[:2])
     references = tuple(write(outcome.correct[i], values, rng) for i in (first, second))
@@ -65,12 +62,13 @@ def _example(bank: Bank, family: Family, index: int, seed: int) -> tuple[Example
     facts = {
         "outcome": outcome.name,
         "decision": outcome.decision,
-        "need": required(outcome, values),
+        "need": kit.required(outcome, values),
         "ask": outcome.ask or (values["ask"] if outcome.decision == "ask" else ""),
         "topic": topic,
         "stems": list(bank.topics[topic].stems) if topic else [],
         "apology": outcome.apology,
         "no_record": outcome.no_record,
+        **kit.facts(outcome, values),
     }
     example = Example(
         example_id, family.split, prompt, references, facts, family.family_id, family.stratum
@@ -99,6 +97,7 @@ def build_logs(
     logs_per_prompt: int,
     mixture: Mapping[str, float],
     seed: int,
+    kit: Kit = DEFAULT_KIT,
 ) -> list[Log]:
     """Answers of human-like agents to train examples; qualities drawn independently."""
     shares = np.cumsum([mixture.get(q, 0.0) for q in QUALITIES])
@@ -110,7 +109,8 @@ def build_logs(
             rng = stream(seed, f"{bank.name}/log", example.example_id, i)
             drawn = int(np.searchsorted(shares, rng.random() * shares[-1], side="right"))
             quality = QUALITIES[min(drawn, len(QUALITIES) - 1)]
-            text = log_text(bank, families[example.cluster], outcome, filled, quality, rng)
+            family = families[example.cluster]
+            text = log_text(bank, family, outcome, filled, quality, rng, kit)
             logs.append(Log(example.example_id, text, quality))
     return logs
 
@@ -122,10 +122,11 @@ def log_text(
     values: Mapping[str, str],
     quality: str,
     rng: np.random.Generator,
+    kit: Kit = DEFAULT_KIT,
 ) -> str:
     """One answer of the given quality; it fails gold for that quality's reason alone or first."""
     if quality == "wrong_fact":
-        return _wrong_fact(bank, family, outcome, values, rng)
+        return _wrong_fact(bank, family, outcome, values, rng, kit)
     if quality in ("terse", "wrong_decision"):
         options = outcome.terse if quality == "terse" else outcome.wrong_decision
         return write(pick(options, rng), values, rng)
@@ -144,11 +145,12 @@ def _wrong_fact(
     outcome: Outcome,
     values: Mapping[str, str],
     rng: np.random.Generator,
+    kit: Kit,
 ) -> str:
     if outcome.wrong_fact:
         return write(pick(outcome.wrong_fact, rng), values, rng)
     slot = pick(outcome.need, rng)
-    wrong = corrupt(slot, values, bank, family, family.split, rng)
+    wrong = kit.corrupt(slot, values, bank, family, family.split, rng)
     able = [t for t in outcome.correct if slot in slots(t)]
     return write(pick(able, rng), wrong, rng)
 

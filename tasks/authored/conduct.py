@@ -111,7 +111,8 @@ def contradicts(facts: Mapping[str, Json], text: str) -> bool:
         made = checks.decision(_without_opening(low), stems)
         named = re.search(rf"\b(?:{'|'.join(stems)})", low) is not None
         return made in ("decline", "mixed") or (made == "none" and not named)
-    return decision == "state" and _REVERSED.search(low) is not None
+    owed = facts.get("owed", False)  # a bill is what the customer does owe
+    return decision == "state" and not owed and _REVERSED.search(low) is not None
 
 
 def _without_opening(low: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rsft_bench.harness.errors import ConfigError
@@ -32,13 +32,15 @@ class AuthoredOptions:
     extra_prompts: int
 
 
-def read_options(suite: str, options: Mapping[str, Json]) -> AuthoredOptions:
+def read_options(
+    suite: str, options: Mapping[str, Json], declared: Sequence[Param] = OPTIONS
+) -> AuthoredOptions:
     """Checks options against the declaration; missing ones take their defaults.
 
     Raises:
         ConfigError: an unknown name or a value outside the allowed set, in one line.
     """
-    known = {p.name: p.default for p in OPTIONS} | {"extra_prompts": 0}
+    known = {p.name: p.default for p in declared} | {"extra_prompts": 0}
     for name in options:
         if name not in known:
             raise ConfigError(

@@ -20,7 +20,8 @@ from rsft_bench.harness.types import (
 from rsft_bench.tasks.authored.answer_key import answer_key
 from rsft_bench.tasks.authored.bank import load_bank
 from rsft_bench.tasks.authored.build import build_logs, build_split, delexicalised
-from rsft_bench.tasks.authored.judge import PARTS, judge_answer
+from rsft_bench.tasks.authored.judge import PARTS
+from rsft_bench.tasks.authored.kit import DEFAULT_KIT, Kit
 from rsft_bench.tasks.authored.options import OPTIONS, read_options
 
 _ENGINE = tuple(
@@ -32,6 +33,7 @@ _ENGINE = tuple(
         "conduct",
         "grammar",
         "judge",
+        "kit",
         "options",
         "stated",
         "suite",
@@ -46,7 +48,8 @@ class AuthoredSuite:
     """An authored suite; its texts live in ``tasks/data/<name>.yaml``.
 
     ``revision`` changes by hand when the engine changes what a suite asks or accepts; ``version``
-    adds the digest of the data file, so an edited family cannot keep the old version.
+    adds the digest of the data file, so an edited family cannot keep the old version. ``kit`` holds
+    what the suite does its own way; the defaults of ``options`` are the suite's own.
     """
 
     name: str
@@ -60,6 +63,7 @@ class AuthoredSuite:
     options: tuple[Param, ...] = OPTIONS
     metrics: tuple[str, ...] = PARTS
     extra_prompts: bool = True
+    kit: Kit = DEFAULT_KIT
 
     @property
     def version(self) -> str:
@@ -69,7 +73,8 @@ class AuthoredSuite:
     @property
     def code(self) -> tuple[str, ...]:
         """Modules whose source is part of every key made from this suite."""
-        return (f"rsft_bench.tasks.{self.name}", "rsft_bench.tasks.options", *_ENGINE, *_CHECKS)
+        own = (f"rsft_bench.tasks.{self.name}", *self.kit.modules)
+        return (*own, "rsft_bench.tasks.options", *_ENGINE, *_CHECKS)
 
     def load(self, options: Mapping[str, Json], seed: int) -> SuiteData:
         """Examples of all splits in canonical order, and logs for ``train``.
@@ -77,7 +82,7 @@ class AuthoredSuite:
         Raises:
             ConfigError: an option that is unknown or out of range.
         """
-        chosen = read_options(self.name, options)
+        chosen = read_options(self.name, options, self.options)
         bank = load_bank(self.name)
         examples: list[Example] = []
         logs: list[Log] = []
@@ -85,11 +90,12 @@ class AuthoredSuite:
             # Extra prompts go on where the prompts of D end, and have no logs.
             n = chosen.counts[split]
             count = n + (chosen.extra_prompts if split == "train" else 0)
-            built, values = build_split(bank, split, count, seed)
+            built, values = build_split(bank, split, count, seed, self.kit)
             examples += built
             if split == "train":
+                per_prompt, mixture = chosen.logs_per_prompt, chosen.mixture
                 logs = build_logs(
-                    bank, built[:n], values[:n], chosen.logs_per_prompt, chosen.mixture, seed
+                    bank, built[:n], values[:n], per_prompt, mixture, seed, self.kit
                 )
         report: dict[str, Json] = {
             "kind": "authored",
@@ -103,8 +109,8 @@ class AuthoredSuite:
         return SuiteData(tuple(examples), tuple(logs), report)
 
     def judge(self, example: Example, text: str) -> Judgement:
-        """Gold of ``text``; see ``tasks.authored.judge``."""
-        return judge_answer(example, text, load_bank(self.name).places)
+        """Gold of ``text``; see the suite's kit, by default ``tasks.authored.judge``."""
+        return self.kit.judge(example, text, load_bank(self.name).places)
 
     def answer_key(self, example: Example, text: str) -> str:
         """What ``text`` decides, asks for and states; see ``tasks.authored.answer_key``."""
