@@ -48,10 +48,11 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Test draws of one policy on one split."""
+    """Test draws of one policy on one split; ``ratio`` compares their likelihood to the start's."""
 
     split: Split
     draws: Scored
+    ratio: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)

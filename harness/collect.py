@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterator
@@ -190,6 +191,7 @@ def _evaluated(
 ) -> Iterator[Row]:
     registry = run.plan.catalog.registry("metric")
     further = [registry.get(name) for name in run.plan.config.gate.metrics if name in registry]
+    ratios = _ratios(run, cell.arm, evaluation)
     for sample, score in joined(run, evaluation.draws):
         example = examples[sample["example_id"]]
         row: Row = (
@@ -204,8 +206,18 @@ def _evaluated(
             }
             | score["parts"]
         )
+        if run.plan.config.evaluation.kl:
+            row["log_ratio"] = next(ratios)
         row |= {m.name: float(m.measure(example, row)) for m in further if m.name not in row}
         yield row
+
+
+def _ratios(run: Run, arm: Arm, evaluation: Evaluation) -> Iterator[float]:
+    """Log-likelihood ratio to the start of each draw in order; NaN where it was not measured."""
+    if evaluation.ratio is None or arm.pick is not None:
+        return itertools.repeat(math.nan)
+    folder = run.artifacts[evaluation.ratio.uid].folder
+    return iter([float(row["log_ratio"]) for row in artifact_rows(folder)])
 
 
 def _weighted(lines: list[Row]) -> list[Row]:

@@ -148,6 +148,9 @@ class EvaluationConfig(_Model):
     winner: Literal["exploratory", "confirmatory"] = Field(
         "exploratory", description="whether the sweep's winner joins the confirmatory family"
     )
+    kl: bool = Field(
+        False, description="measure how far each trained policy is from sft on confirm draws"
+    )
     serve_prompts: int = Field(
         32, ge=0, description="confirm prompts timed one by one for latency; 0 times nothing"
     )

@@ -103,7 +103,8 @@ def charges(arm: Arm) -> list[Charge]:
     tests = [
         Charge("evaluate", node)
         for evaluation in arm.evaluations
-        for node in (*evaluation.draws.samples, *evaluation.draws.scores)
+        for node in (*evaluation.draws.samples, *evaluation.draws.scores, evaluation.ratio)
+        if node is not None
     ]
     found: dict[tuple[str, str], Charge] = {}
     for charge in (*arm.charges, *arm.tuning, *tests):

@@ -121,9 +121,9 @@ def _sum(
                 spent[uid] = rows * sample_flops(shape, prompt, answer, shared_by=stop - start)
                 sample_cost += spent[uid]
         elif node.stage == "score" and "body" in node.inputs and shape is not None:
-            read = [n.params for n in node.inputs["samples"] if n.stage == "sample"]
-            scored = sum(len(p["prompts"]) * (p["draws"][1] - p["draws"][0]) for p in read)
-            sample_cost += scored * forward_flops(shape, prompt, answer)
+            sample_cost += _drawn_rows(node) * forward_flops(shape, prompt, answer)
+        elif node.stage == "ratio" and shape is not None:
+            sample_cost += 2 * _drawn_rows(node) * forward_flops(shape, prompt, answer)
         elif node.stage in ("fit", "online"):
             one = 0.0 if shape is None else train_flops(shape, prompt, answer)
             examples = _trained_rows(node, spent, one)
@@ -150,6 +150,12 @@ def _sum(
         mde=mde,
         uncounted=uncounted,
     )
+
+
+def _drawn_rows(node: Node) -> int:
+    """Answers of the blocks that a node reads."""
+    read = [n.params for n in node.inputs["samples"] if n.stage == "sample"]
+    return sum(len(p["prompts"]) * (p["draws"][1] - p["draws"][0]) for p in read)
 
 
 def _online_rows(node: Node) -> int:

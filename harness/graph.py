@@ -24,6 +24,7 @@ from rsft_bench.harness.fitting import (
 )
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.proposals import Proposal
+from rsft_bench.harness.ratios import ratio_nodes
 from rsft_bench.harness.store import canonical
 from rsft_bench.harness.types import Json, Split
 
@@ -278,13 +279,11 @@ class Graph:
         count = 1 if temperature == 0 else draws
         scored = self.space.scored and bool(self.space.examples["proxy_label"])
         proxy = self.proxy() if scored else None
-        return tuple(
-            Evaluation(
-                split,
-                self.draw(policy, split, count, self.sampling(temperature), "test", proxy=proxy),
-            )
-            for split in splits
-        )
+        sampling = self.sampling(temperature)
+        kl = self.space.settings.evaluation["kl"] and temperature == 1
+        drawn = {s: self.draw(policy, s, count, sampling, "test", proxy=proxy) for s in splits}
+        ratios = ratio_nodes(self.space, policy, self.start(), drawn) if kl else {}
+        return tuple(Evaluation(s, draws, ratios.get(s)) for s, draws in drawn.items())
 
     def open_arms(self) -> dict[str, Arm]:
         """Planned arms with an open choice by variant id, those of no cell included."""

@@ -75,6 +75,12 @@ def check_config(
     chosen_reward(config, catalog)
     _check_gate_variants(config, variants, methods)
     _check_gate_metrics(config, catalog)
+    if config.evaluation.kl and config.pool.top_p < 1:
+        raise ConfigError(
+            f"evaluation.kl needs test draws of the whole law, and pool.top_p = "
+            f"{config.pool.top_p:g} cuts it; set pool.top_p to 1 (pool_top_p of a variant cuts its "
+            "pool alone)"
+        )
 
 
 def chosen_reward(config: RunConfig, catalog: Catalog) -> tuple[FittedReward, dict[str, Json]]:

@@ -92,6 +92,26 @@ _SWEEP: dict[str, Json] = {
     "evaluation": {"draws": 4, "best_of_draws": 4, "primary_draws": 4, "temperatures": []},
 }
 
+#: Rounds pressed on the proxy alone (lambda=inf), so that whatever turns gold down has its way.
+_PRESSED = {"method": "rsft", "accept": "argmax", "k": 16, "lambda": math.inf}
+_OVEROPTIMIZATION: dict[str, Json] = {
+    **_QUICK,
+    "variants": [
+        *_CONTROLS,
+        {"method": "best_of_n", "n": [2, 4, 8, 16, 32]},
+        PRIMARY,
+        MATCHED_RANDOM,
+        {**_PRESSED, "rounds": [1, 2, 3, 4, 6]},
+    ],
+    "evaluation": {
+        "draws": 4,
+        "best_of_draws": 64,
+        "primary_draws": 4,
+        "temperatures": [],
+        "kl": True,
+    },
+}
+
 _GATE_PRESET: dict[str, Json] = {
     **_QUICK,
     "variants": ["sft", PRIMARY],
@@ -194,6 +214,7 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "smoke": "under a minute: checks the plumbing and proves nothing about any method",
         "quick": "the default: RSFT against its controls on both authored suites, 5 seeds",
         "sweep": "maps of k x lambda and k x target_rate, 3 seeds, exploratory only",
+        "overoptimization": "gold and proxy against √KL to SFT: best-of-n and RSFT rounds, 5 seeds",
         "gate": "only the variants that block in CI, 5 seeds",
         "standard": "quick with more arms, temperatures and draws, for a decision",
     }
@@ -203,6 +224,7 @@ _PRESETS: Mapping[str, dict[str, Json]] = {
     "smoke": _SMOKE,
     "quick": _QUICK,
     "sweep": _SWEEP,
+    "overoptimization": _OVEROPTIMIZATION,
     "gate": _GATE_PRESET,
     "standard": _STANDARD,
 }

@@ -70,6 +70,7 @@ def arm_nodes(arm: Arm) -> list[Node]:
     checks = [e for evaluations in arm.checkpoints.values() for e in evaluations]
     for evaluation in (*arm.evaluations, *checks):
         nodes += [*evaluation.draws.samples, *evaluation.draws.scores]
+        nodes += [] if evaluation.ratio is None else [evaluation.ratio]
     for turn in arm.turns:
         nodes += [] if turn.selected is None else [turn.selected]
     for turn in arm.rounds:

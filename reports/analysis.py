@@ -52,6 +52,7 @@ from rsft_bench.reports.economics import (
 )
 from rsft_bench.reports.means import Key, Means, full_seeds
 from rsft_bench.reports.naming import Variant, order, variants
+from rsft_bench.reports.overoptimization import Pressure, pressures
 from rsft_bench.reports.rounds import RoundFacts, round_facts
 
 DEFAULT_MARGIN = 0.05
@@ -93,6 +94,7 @@ class SuiteAnalysis:
     proxy_select: ProxyQuality = ProxyQuality(None, None, None, None)
     diversity: tuple[Diversity, ...] = ()
     rounds: tuple[RoundFacts, ...] = ()
+    pressures: tuple[Pressure, ...] = ()
 
     def level(self, variant: str) -> Level | None:
         """Quality of one variant, or None."""
@@ -180,6 +182,7 @@ def _suite_results(s: SuiteAnalysis) -> dict[str, Any]:
         }
         if won
         else None,
+        "overoptimization": [asdict(p) for p in s.pressures],
         "break_even": {
             "n_star": even.n_star,
             "n_max": even.n_max,
@@ -250,6 +253,7 @@ def _suite(
         cells=tuple(map_cells(records, means, key, table)),
         diversity=tuple(diversities(confirm, table)),
         rounds=tuple(round_facts(run.pool(), run.selected(), key, table, _pool(manifest))),
+        pressures=tuple(pressures(means, key, table, draws, source)),
     )
 
 

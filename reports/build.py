@@ -13,6 +13,7 @@ from rsft_bench.reports.formatting import covers, plural, rate
 from rsft_bench.reports.gauges import ceiling_lines, fixed_training, reward_warnings
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.sections_audit import authored
+from rsft_bench.reports.sections_overoptimization import overoptimization
 from rsft_bench.reports.sections_proposals import proposals
 from rsft_bench.reports.sections_rounds import rounds
 from rsft_bench.reports.verdicts import headroom_words
@@ -62,7 +63,7 @@ def build(run: RunFolder, found: Analysis) -> Document:
         quality.temperatures(found),
         quality.economics(found),
         quality.maps(found),
-        *([] if curve is None else [curve]),
+        *(section for section in (curve, overoptimization(found)) if section is not None),
         audit.accepted(found),
         *(section for section in (drawn, rounds(found)) if section is not None),
         audit.task(found),

@@ -16,7 +16,7 @@ from rsft_bench.reports.comparisons import Record, find
 from rsft_bench.reports.means import Key, Means, difference
 from rsft_bench.reports.naming import Variant, number
 
-AXES = {"accept", "k", "lambda", "target_rate", "tau", "temperature"}
+AXES = {"accept", "k", "lambda", "target_rate", "tau", "beta", "temperature"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Signs:
 
 @dataclass(frozen=True)
 class MapCell:
-    """One RSFT setting on the k × λ or k × threshold map, with its gain over the comparator.
+    """One RSFT setting on a k × λ, threshold or β map, with its gain over the comparator.
 
     ``rest`` names what else differs from the defaults, so that two settings never share a cell.
     """
@@ -84,6 +84,7 @@ class MapCell:
     target_rate: float | None
     tau: float | None
     record: Record
+    beta: float | None = None
 
 
 def ladder(
@@ -155,7 +156,8 @@ def map_cells(
         found = find(records, key, v.id, against)
         if found is None:
             continue
-        rate, tau = v.parameters.get("target_rate"), v.parameters.get("tau")
+        read = {name: v.parameters.get(name) for name in ("target_rate", "tau", "beta")}
+        rate, tau, beta = (None if x is None else number(x) for x in read.values())
         cells.append(
             MapCell(
                 variant=v.id,
@@ -163,9 +165,10 @@ def map_cells(
                 rest=_rest(v),
                 k=int(v.parameters.get("k", 0)),
                 weight=number(v.parameters.get("lambda", 1.0)),
-                target_rate=None if rate is None else number(rate),
-                tau=None if tau is None else number(tau),
+                target_rate=rate,
+                tau=tau,
                 record=found,
+                beta=beta,
             )
         )
     return cells

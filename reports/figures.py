@@ -21,6 +21,7 @@ from rsft_bench.reports.economics import Cost, volumes
 from rsft_bench.reports.formatting import count
 from rsft_bench.reports.naming import SERVED, Variant
 from rsft_bench.reports.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, Dot, Mark
+from rsft_bench.reports.pressure_figure import pressed
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "rsft-bench",
@@ -46,6 +47,7 @@ def draw(found: Analysis) -> dict[str, bytes]:
         "best_of_n": _best_of_n,
         "map": lambda _, s: _map(s),
         "reliability": lambda _, s: _reliability(s),
+        "overoptimization": pressed,
     }
     out = {}
     with mpl.rc_context(STYLE):
@@ -229,10 +231,11 @@ class Panel:
 
 
 def map_panels(cells: Sequence[MapCell]) -> list[Panel]:
-    """K × λ for rules without a threshold; k × target rate or τ, one panel a λ, for the others."""
+    """K × λ for rules that read neither; k × target rate, τ or β, one panel a λ, for the others."""
     groups: dict[tuple[str, str, str, float], list[MapCell]] = {}
     for c in cells:
-        axis = "rate" if c.target_rate is not None else "τ" if c.tau is not None else "λ"
+        read = {"rate": c.target_rate, "τ": c.tau, "β": c.beta}
+        axis = next((name for name, value in read.items() if value is not None), "λ")
         fixed = 0.0 if axis == "λ" else c.weight
         groups.setdefault((c.rule, c.rest, axis, fixed), []).append(c)
     return [_panel(*at, part) for at, part in groups.items()]
@@ -240,7 +243,7 @@ def map_panels(cells: Sequence[MapCell]) -> list[Panel]:
 
 def _panel(rule: str, rest: str, axis: str, fixed: float, cells: list[MapCell]) -> Panel:
     def column(c: MapCell) -> float:
-        value = {"λ": c.weight, "rate": c.target_rate, "τ": c.tau}[axis]
+        value = {"λ": c.weight, "rate": c.target_rate, "τ": c.tau, "β": c.beta}[axis]
         return float("nan") if value is None else value
 
     ks, xs = sorted({c.k for c in cells}), sorted({column(c) for c in cells})
@@ -248,7 +251,7 @@ def _panel(rule: str, rest: str, axis: str, fixed: float, cells: list[MapCell]) 
     for c in cells:
         if c.record["estimate"] is not None:
             values[ks.index(c.k), xs.index(column(c))] = c.record["estimate"]
-    words = {"λ": "λ", "rate": "target rate", "τ": "τ"}[axis]
+    words = {"rate": "target rate"}.get(axis, axis)
     title = f"{'best of k' if rule == 'argmax' else rule}: k × {words}"
     title += "" if axis == "λ" else f", λ={_sign(fixed)}"
     title += f", {rest}" if rest else ""

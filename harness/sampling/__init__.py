@@ -146,14 +146,26 @@ def _completion(
 
 
 def score(
-    lm: LanguageModel, items: Sequence[tuple[str, str]], packed: LlamaWeights | None = None
+    lm: LanguageModel,
+    items: Sequence[tuple[str, str]],
+    packed: LlamaWeights | None = None,
+    stopped: Sequence[bool] | None = None,
 ) -> FloatArray:
     """Log probability (n,) of each (prompt, completion): answer tokens and stop, nats.
 
     Completions are encoded from text, so a sampled answer whose tokens are not the tokenizer's
-    own split of its text scores lower here than ``Completion.logprob`` says.
+    own split of its text scores lower here than ``Completion.logprob`` says. Where ``stopped`` is
+    given, the stop of an answer that did not end is left out.
     """
     pairs = [Pair(*map(tuple, lm.encode_pair(prompt, text))) for prompt, text in items]
+    if stopped is not None:
+        pairs = [
+            pair
+            if ended or len(pair.answer) < 2 or pair.answer[-1] != lm.eos_id
+            # An answer keeps its first token: of nothing there is nothing to score.
+            else Pair(pair.prompt, pair.answer[:-1])
+            for pair, ended in zip(pairs, stopped, strict=True)
+        ]
     with torch.inference_mode():
         weights = packed if packed is not None else prepare(lm)
         if weights is not None:

@@ -113,6 +113,7 @@ STAGES: Mapping[str, Stage] = {
         Stage("checkpoint", (f"{_HERE}.checkpoint",)),
         Stage("sample", (f"{_HERE}.sample", *_SAMPLER), _TORCH, "policy"),
         Stage("score", (f"{_HERE}.score", f"{_POLICIES}.shape", *_PROXY), _SKLEARN),
+        Stage("ratio", (f"{_HERE}.ratio", *_SAMPLER), _TORCH, "policy"),
         Stage("proxy", (f"{_HERE}.proxy", *_PROXY), _SKLEARN),
         Stage("select", (f"{_HERE}.select", "rsft_bench.harness.seeding")),
         Stage(

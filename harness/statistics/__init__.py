@@ -81,6 +81,7 @@ from rsft_bench.harness.statistics.overoptimization import (
     ProxyGoldCurve,
     Turning,
     proxy_gold_curve,
+    turning_of,
 )
 from rsft_bench.harness.statistics.proportions import (
     Interval,
@@ -197,6 +198,7 @@ __all__ = [
     "tilted_law",
     "top_m_law",
     "proxy_gold_curve",
+    "turning_of",
     "reject",
     "reject_table",
     "reliability_table",
