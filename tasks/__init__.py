@@ -5,7 +5,7 @@ from __future__ import annotations
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Suite
 from rsft_bench.tasks.intent_routing import INTENT_ROUTING
-from rsft_bench.tasks.jsonl import JSONL
+from rsft_bench.tasks.jsonl import CSV, JSONL, PARQUET
 from rsft_bench.tasks.order_status import ORDER_STATUS
 from rsft_bench.tasks.returns_refunds import RETURNS_REFUNDS
 from rsft_bench.tasks.sgd import SGD
@@ -13,7 +13,7 @@ from rsft_bench.tasks.synthetic_choices import SYNTHETIC_CHOICES
 
 SUITES: Registry[Suite] = Registry(
     "suite",
-    [ORDER_STATUS, RETURNS_REFUNDS, SYNTHETIC_CHOICES, INTENT_ROUTING, SGD, JSONL],
+    [ORDER_STATUS, RETURNS_REFUNDS, SYNTHETIC_CHOICES, INTENT_ROUTING, SGD, JSONL, CSV, PARQUET],
     group="rsft_bench.suites",
 )
 

@@ -1,19 +1,19 @@
-"""Suite ``jsonl``: a user's own prompts, answers and facts from one JSON Lines file.
+"""Suites ``jsonl``, ``csv``, ``parquet``: a user's own prompts, answers and facts from one file.
 
-Gold is the share of a row's facts found in the answer or, where a row states no facts, the best
-token F1 against its answers. The training answers are the file's own, the same for every seed.
+Gold is the mean of the checks that a row's columns or the option ``checks`` name (the share of its
+facts that the answer states is one) or, where there are none, the best token F1 against the row's
+answers. The training answers are the file's own, the same for every seed.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rsft_bench.harness.errors import ConfigError, DataError
+from rsft_bench.harness.rewards.checks.table import CHECKS, parse
 from rsft_bench.harness.seeding import keyed_unit
 from rsft_bench.harness.types import (
     SPLITS,
@@ -26,42 +26,50 @@ from rsft_bench.harness.types import (
     Split,
     SuiteData,
 )
-from rsft_bench.tasks.jsonl_rows import Row, columns, content_digest, read_rows
+from rsft_bench.tasks.jsonl_rows import Row, columns, read_rows
+from rsft_bench.tasks.own_judge import judge_own
+from rsft_bench.tasks.reading import content_digest
 from rsft_bench.tasks.splitting import allocate, served, spread
 
 OPTIONS = (
-    Param("path", None, "JSON Lines file: one object a line with at least a prompt"),
+    Param("path", None, "file with at least a prompt or messages a row"),
     Param("columns", {}, "field -> column: prompt, answers, facts, label, cluster, stratum, ..."),
     Param("limit", None, "at most this many examples a split"),
     Param("pass_f1", 0.5, "token F1 from which an answer passes, where a row states no facts"),
     Param("reference_labels", [], "labels of answers that count as references; none means all"),
+    Param("checks", [], "checks of every answer, such as [polite, max_words: 60]"),
+)
+DELIMITER = Param("delimiter", ",", "one character between fields")
+CODE = (
+    *(
+        f"rsft_bench.tasks.{m}"
+        for m in ("jsonl", "jsonl_rows", "own_files", "own_judge", "chat", "reading", "splitting")
+    ),
+    "rsft_bench.harness.rewards.checks",
 )
 CROSSING = "cluster also in a later split"
 UNANSWERED = "train prompt without answers"
-_ARTICLES = frozenset({"a", "an", "the"})
 
 
 @dataclass(frozen=True, slots=True)
-class JSONLSuite:
-    """Adapter of a JSON Lines file. The licence is the user's own and not known here."""
+class OwnSuite:
+    """Adapter of a user's file, ``name`` its format. The licence is not known here."""
 
-    name: str = "jsonl"
-    version: str = "2"
+    name: str
+    options: tuple[Param, ...] = OPTIONS
+    version: str = "3"
     licence: str = "LicenseRef-user-data"
     attribution: str = "the user's own file"
     requires: frozenset[Capability] = frozenset({"sampler"})
-    options: tuple[Param, ...] = OPTIONS
-    code: tuple[str, ...] = (
-        "rsft_bench.tasks.jsonl",
-        "rsft_bench.tasks.jsonl_rows",
-        "rsft_bench.tasks.splitting",
-    )
-    metrics: tuple[str, ...] = ("facts", "f1")
+    gold_kind: str = "checks by code, else token F1 against the answers"
+    code: tuple[str, ...] = CODE
+    metrics: tuple[str, ...] = ("f1", *CHECKS)
     extra_prompts: bool = True
 
     def digest(self, options: Mapping[str, Json]) -> str:
         """Hash of the file that ``load`` reads, its name aside. Raises as ``load``."""
-        return content_digest(Path(_settings(options)["path"]), "suite jsonl")
+        settings = _settings(self, options)
+        return content_digest(Path(settings["path"]), f"suite {self.name}")
 
     def load(self, options: Mapping[str, Json], seed: int) -> SuiteData:
         """Examples and logs of the file ``options["path"]``; ``seed`` changes nothing.
@@ -72,8 +80,9 @@ class JSONLSuite:
             ConfigError: no path, or an option out of range.
             DataError: the file or a line in it cannot be used.
         """
-        settings = _settings(options)
-        rows = read_rows(Path(settings["path"]), columns(settings["columns"]))
+        settings = _settings(self, options)
+        names = columns(settings["columns"], f"suite {self.name}")
+        rows = read_rows(Path(settings["path"]), names, self.name, settings["delimiter"])
         placed, dropped = _place(rows)
         empty = [s for s in SPLITS if not placed[s]]
         if empty:
@@ -87,10 +96,10 @@ class JSONLSuite:
         chosen = {s: _limited(placed[s], s, limit) for s in SPLITS}
         extra = _limited(spare, "train", settings["extra_prompts"])
         chosen["train"] += extra
-        wanted = frozenset(settings["reference_labels"])
-        examples = tuple(
-            _example(r, s, wanted, float(settings["pass_f1"])) for s in SPLITS for r in chosen[s]
+        settings["shown"] = list(
+            dict.fromkeys(c for r in rows for c in (*r.checks, *settings["checks"]))
         )
+        examples = tuple(_example(r, s, settings) for s in SPLITS for r in chosen[s])
         logs = tuple(
             Log(r.example_id, text, label)
             for r in chosen["train"]
@@ -106,64 +115,38 @@ class JSONLSuite:
         return SuiteData(examples, logs, report)
 
     def judge(self, example: Example, text: str) -> Judgement:
-        """Share of facts stated (pass: all), else best token F1 (pass: at least ``pass_f1``).
-
-        Facts are compared as words, case and spacing aside. ``gold`` is NaN and ``gold_pass``
-        false where the example has neither facts nor references. Parts: ``facts`` and ``f1``, NaN
-        where not applicable.
-        """
-        facts: Sequence[str] = example.facts["facts"]
-        best = max((token_f1(text, r) for r in example.references), default=math.nan)
-        if facts:
-            share = sum(states(text, fact) for fact in facts) / len(facts)
-            return Judgement(share, share == 1.0, {"facts": share, "f1": best})
-        passed = best >= example.facts["pass_f1"] and bool(text.strip())
-        return Judgement(best, passed, {"facts": math.nan, "f1": best})
+        """Mean of the checks or best token F1; see ``own_judge.judge_own``."""
+        return judge_own(example, text)
 
 
-def token_f1(answer: str, reference: str) -> float:
-    """Harmonic mean of precision and recall over word **multisets**; 0 if they share none.
-
-    Words are lower-cased without punctuation and articles. Two texts without words score 1.
-
-    Source: Rajpurkar et al. 2016, SQuAD evaluation script v1.1 ``f1_score``; it drops punctuation
-    inside words ("don't" -> "dont"), as here.
-    """
-    a, b = Counter(_words(answer)), Counter(_words(reference))
-    if not a or not b:
-        return float(a == b)
-    common = (a & b).total()
-    return 2 * common / (a.total() + b.total())
-
-
-def states(text: str, fact: str) -> bool:
-    """Whether the words of a fact stand in the text one after another, case and spacing aside."""
-    words = r"\s+".join(re.escape(w) for w in fact.split())
-    return re.search(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE) is not None
-
-
-def _words(text: str) -> list[str]:
-    bare = re.sub(r"[^\w\s]", "", text.lower())
-    return [w for w in bare.split() if w not in _ARTICLES]
-
-
-def _settings(options: Mapping[str, Json]) -> dict[str, Json]:
-    settings = {p.name: p.default for p in OPTIONS} | {"extra_prompts": 0} | dict(options)
+def _settings(suite: OwnSuite, options: Mapping[str, Json]) -> dict[str, Json]:
+    """All options, checked; ``checks`` as values by name. Raises ConfigError."""
+    who = f"suite {suite.name}"
+    start = {p.name: p.default for p in (*OPTIONS, DELIMITER)} | {"extra_prompts": 0}
+    settings = start | dict(options)
     if not settings["path"]:
-        raise ConfigError("suite jsonl needs `path`, a file: suites: [{name: jsonl, path: FILE}]")
-    limit, bar = settings["limit"], settings["pass_f1"]
+        raise ConfigError(
+            f"{who} needs `path`, a file: suites: [{{name: {suite.name}, path: FILE}}]"
+        )
+    limit, bar, delimiter = settings["limit"], settings["pass_f1"], settings["delimiter"]
     if limit is not None and (type(limit) is not int or limit < 1):
-        raise ConfigError(f"suite jsonl: limit is {limit!r}, must be an integer >= 1 or left out")
+        raise ConfigError(f"{who}: limit is {limit!r}, must be an integer >= 1 or left out")
     if type(bar) not in (int, float) or not 0 < bar <= 1:
-        raise ConfigError(f"suite jsonl: pass_f1 is {bar!r}, must be above 0 and at most 1")
+        raise ConfigError(f"{who}: pass_f1 is {bar!r}, must be above 0 and at most 1")
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ConfigError(f"{who}: delimiter is {delimiter!r}, must be one character, no quote")
     labels = settings["reference_labels"]
     if not isinstance(labels, list | tuple) or not all(isinstance(v, str) for v in labels):
-        raise ConfigError(f"suite jsonl: reference_labels is {labels!r}, must be a list of labels")
+        raise ConfigError(f"{who}: reference_labels is {labels!r}, must be a list of labels")
+    try:
+        settings["checks"] = parse(settings["checks"])
+    except ValueError as error:
+        raise ConfigError(f"{who}: {error}") from None
     return settings
 
 
 def _report(examples: Sequence[Example], logs: Sequence[Log], lacking: int) -> dict[str, Json]:
-    unscored = sum(not e.facts["facts"] and not e.references for e in examples)
+    unscored = sum(not e.facts["checks"] and not e.references for e in examples)
     warnings = {
         f"{unscored} examples have neither facts nor references: gold is NaN": unscored > 0,
         "no training answers in the file": not logs,
@@ -211,7 +194,8 @@ def _limited(rows: Sequence[Row], split: Split, limit: int) -> list[Row]:
     )
 
 
-def _example(row: Row, split: Split, wanted: frozenset[str], pass_f1: float) -> Example:
+def _example(row: Row, split: Split, settings: Mapping[str, Json]) -> Example:
+    wanted = settings["reference_labels"]
     references = tuple(
         text
         for text, label in zip(row.answers, row.labels, strict=True)
@@ -222,10 +206,17 @@ def _example(row: Row, split: Split, wanted: frozenset[str], pass_f1: float) -> 
         split=split,
         prompt=row.prompt,
         references=references,
-        facts={"facts": [f for f in row.facts or () if f], "pass_f1": pass_f1},
+        facts={
+            "checks": {**settings["checks"], **row.checks},
+            "shown": settings["shown"],
+            "pass_f1": float(settings["pass_f1"]),
+        },
         cluster=row.cluster,
         stratum=row.stratum,
+        language=row.language,
     )
 
 
-JSONL = JSONLSuite()
+JSONL = OwnSuite("jsonl")
+CSV = OwnSuite("csv", (*OPTIONS, DELIMITER))
+PARQUET = OwnSuite("parquet")

@@ -1,29 +1,34 @@
-"""Rows of a user's JSON Lines file as examples and answers; no scoring.
+"""Rows of a user's own file as prompts, answers and what checks need; no scoring.
 
-Each fault is one DataError that names file, line and reason. Kernel imports only.
+Each fault is one DataError that names file, line and reason. Imports the kernel and
+``harness.rewards`` only.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rsft_bench.harness.errors import ConfigError, DataError
+from rsft_bench.harness.rewards.checks.table import CHECKS, COLUMNS, checked
 from rsft_bench.harness.types import SPLITS, Json, Split
+from rsft_bench.tasks.chat import read_chat
+from rsft_bench.tasks.own_files import FORMATS
 
 FIELDS = (
     "prompt",
+    "messages",
     "answers",
-    "facts",
     "label",
     "cluster",
     "stratum",
     "split",
     "example_id",
+    "language",
+    *COLUMNS,
 )
+_UNIT = {"jsonl": "JSON object", "csv": "row", "parquet": "row"}
 # Names of other tools for the splits that they correspond to.
 ALIASES: Mapping[str, Split] = {
     **{s: s for s in SPLITS},
@@ -37,19 +42,20 @@ UNLABELLED = "unlabelled"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line. ``facts`` is None where the file states none; ``split`` where it names none."""
+    """One line. ``checks`` by name, what the row states for them; ``split`` None if not named."""
 
     example_id: str
     prompt: str
     answers: tuple[str, ...]
     labels: tuple[str, ...]
-    facts: tuple[str, ...] | None
+    checks: Mapping[str, Json]
     cluster: str
     stratum: str
     split: Split | None
+    language: str
 
 
-def columns(option: Json) -> dict[str, str]:
+def columns(option: Json, who: str) -> dict[str, str]:
     """Field -> column of the file; fields that the option leaves out keep their own name.
 
     Raises:
@@ -59,63 +65,38 @@ def columns(option: Json) -> dict[str, str]:
         k in FIELDS and isinstance(v, str) for k, v in option.items()
     ):
         raise ConfigError(
-            f"suite jsonl: columns {option!r} must map some of {', '.join(FIELDS)} to column names"
+            f"{who}: columns {option!r} must map some of {', '.join(FIELDS)} to column names"
         )
     return {f: option.get(f, f) for f in FIELDS}
 
 
-def read_rows(path: Path, names: Mapping[str, str]) -> list[Row]:
-    """Read all rows; blank lines are passed over.
+def read_rows(
+    path: Path, names: Mapping[str, str], kind: str = "jsonl", delimiter: str = ","
+) -> list[Row]:
+    """Read all rows of a file of one of ``own_files.FORMATS``.
 
     Raises:
         DataError: no such file, no row, or the first line that cannot be used.
         ConfigError: a column that the mapping names and no row has.
     """
+    who = f"suite {kind}"
     rows: dict[str, Row] = {}
-    seen: set[str] = set()
-    for where, record in read_objects(path, "suite jsonl"):
-        seen |= record.keys()
+    seen: dict[str, None] = {}
+    for where, record in FORMATS[kind](path, who, delimiter):
+        seen |= dict.fromkeys(record)
         row = _row(record, names, where)
         if row.example_id in rows:
             raise DataError(f"{where}: example_id {row.example_id!r} occurs twice")
         rows[row.example_id] = row
     if not rows:
-        raise DataError(f"{path}: no rows; expected one JSON object a line")
+        raise DataError(f"{path}: no rows; expected one {_UNIT[kind]} a line")
     for field, column in names.items():
         if column != field and column not in seen:
             raise ConfigError(
-                f"suite jsonl: columns maps {field} to {column!r}, which no row of {path} has; "
+                f"{who}: columns maps {field} to {column!r}, which no row of {path} has; "
                 f"its columns: {', '.join(sorted(seen))}; name one of them or leave {field} out"
             )
     return list(rows.values())
-
-
-def read_objects(path: Path, who: str) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Pairs ``("file:line", object)`` of a JSON Lines file. Raises DataError as ``read_rows``."""
-    for number, line in enumerate(_read(path, who).split(b"\n"), 1):
-        where = f"{path}:{number}"
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line.decode("utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{where}: not JSON in UTF-8: {error}") from error
-        if not isinstance(record, dict):
-            raise DataError(f"{where}: expected an object, found {type(record).__name__}")
-        yield where, record
-
-
-def content_digest(path: Path, who: str) -> str:
-    """SHA-256 (hex) of a file. Raises DataError where it cannot be read."""
-    return hashlib.sha256(_read(path, who)).hexdigest()
-
-
-def _read(path: Path, who: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        reason = f"cannot read {str(path)!r}: {error.strerror}; check `path`"
-        raise DataError(f"{who}: {reason}") from error
 
 
 def agent_prompt(text: str) -> str:
@@ -128,10 +109,8 @@ def agent_prompt(text: str) -> str:
 
 
 def _row(record: Mapping[str, Json], names: Mapping[str, str], where: str) -> Row:
-    prompt = _text(record, names["prompt"], where)
-    if prompt is None:
-        raise DataError(f"{where}: no text in column {names['prompt']!r}")
-    answers = _texts(record, names["answers"], where) or ()
+    prompt, last = _prompt(record, names, where)
+    answers = _texts(record, names["answers"], where) or ((last,) if last else ())
     labels = _texts(record, names["label"], where) or (UNLABELLED,)
     if len(labels) == 1:
         labels *= len(answers)
@@ -143,14 +122,53 @@ def _row(record: Mapping[str, Json], names: Mapping[str, str], where: str) -> Ro
         raise DataError(f"{where}: split {split!r} is none of {', '.join(ALIASES)}")
     return Row(
         example_id=name,
-        prompt=agent_prompt(prompt),
+        prompt=prompt,
         answers=answers,
         labels=labels,
-        facts=_texts(record, names["facts"], where),
+        checks=_checks(record, names, where),
         cluster=_text(record, names["cluster"], where) or name,
         stratum=_text(record, names["stratum"], where) or "all",
         split=None if split is None else ALIASES[split],
+        language=_text(record, names["language"], where) or "en",
     )
+
+
+def _prompt(
+    record: Mapping[str, Json], names: Mapping[str, str], where: str
+) -> tuple[str, str | None]:
+    """Prompt and, of a conversation, its last answer. A column mapped to ``messages`` goes first.
+
+    Else ``prompt`` does where a row has both.
+    """
+    chat = record.get(names["messages"])
+    prompt = None
+    if chat is None or names["messages"] == "messages":
+        prompt = _text(record, names["prompt"], where)
+    if prompt is not None:
+        return agent_prompt(prompt), None
+    if chat is not None:
+        return read_chat(chat, where)
+    found = ", ".join(map(str, record))[:200]
+    raise DataError(
+        f"{where}: no text in column {names['prompt']!r}; set `columns`; it has: {found}"
+    )
+
+
+def _checks(record: Mapping[str, Json], names: Mapping[str, str], where: str) -> dict[str, Json]:
+    """Values of the checks that have a column, cells without a value left out."""
+    found: dict[str, Json] = {}
+    for name in COLUMNS:
+        value = record.get(names[name])
+        if CHECKS[name].takes == "texts":
+            value = [t for t in _texts(record, names[name], where) or () if t] or None
+        elif value is not None and not isinstance(value, bool):
+            value = _text(record, names[name], where)
+        if value is not None:
+            try:
+                found[name] = checked(name, value)
+            except ValueError as error:
+                raise DataError(f"{where}: column {names[name]!r}: {error}") from error
+    return found
 
 
 def _text(record: Mapping[str, Json], column: str, where: str) -> str | None:

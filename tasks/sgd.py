@@ -58,7 +58,7 @@ CODE = tuple(
     f"rsft_bench.tasks.{m}"
     for m in (
         *("sgd", "sgd_format", "sgd_judge", "sgd_logs", "sgd_splits", "sgd_turns"),
-        *("sgd_values", "splitting"),
+        *("sgd_values", "reading", "splitting"),
     )
 ) + ("rsft_bench.harness.rewards.checks",)
 

@@ -6,7 +6,6 @@ dstc8-schema-guided-dialogue, README section "Dialogue Representation". Kernel i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.types import Json, Split
+from rsft_bench.tasks.reading import read_json
 
 PATTERN = "dialogues_*.json"
 # Files that lie in the folder itself are one undivided side, read as training data.
@@ -119,14 +119,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _read_file(file: Path, side: Split) -> list[Dialogue]:
-    try:
-        records = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8 at byte {error.start}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{file}: not JSON: {error}") from error
+    records = read_json(file, "suite sgd")
     if not isinstance(records, list):
         raise DataError(f"{file}: expected a list of dialogues, found {type(records).__name__}")
     return [_dialogue(r, f"{file}: dialogue {i}", side) for i, r in enumerate(records)]
