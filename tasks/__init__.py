@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Suite
+from rsft_bench.tasks.banking77 import BANKING77
+from rsft_bench.tasks.clinc_oos import CLINC_OOS
 from rsft_bench.tasks.intent_routing import INTENT_ROUTING
 from rsft_bench.tasks.jsonl import CSV, JSONL, PARQUET
 from rsft_bench.tasks.order_status import ORDER_STATUS
@@ -13,7 +15,18 @@ from rsft_bench.tasks.synthetic_choices import SYNTHETIC_CHOICES
 
 SUITES: Registry[Suite] = Registry(
     "suite",
-    [ORDER_STATUS, RETURNS_REFUNDS, SYNTHETIC_CHOICES, INTENT_ROUTING, SGD, JSONL, CSV, PARQUET],
+    [
+        ORDER_STATUS,
+        RETURNS_REFUNDS,
+        SYNTHETIC_CHOICES,
+        INTENT_ROUTING,
+        SGD,
+        JSONL,
+        CSV,
+        PARQUET,
+        BANKING77,
+        CLINC_OOS,
+    ],
     group="rsft_bench.suites",
 )
 
