@@ -133,9 +133,7 @@ def judge_intent(example: Example, text: str) -> Judgement:
     return Judgement(right, right == 1.0, kept)
 
 
-def spoil_intent(
-    item: Item, quality: str, others: Sequence[Item], rng: np.random.Generator
-) -> str:
+def spoil_intent(item: Item, quality: str, others: Sequence[Item], rng: np.random.Generator) -> str:
     """The right answer, that of the nearest intent, or of any other prompt with another answer."""
     if quality == "correct":
         return item.references[0]

@@ -1,4 +1,4 @@
-"""Items of real data: what an adapter reads, and how items get their splits. Kernel imports only."""
+"""Items of real data: what an adapter reads, and how they get splits. Kernel imports only."""
 
 from __future__ import annotations
 

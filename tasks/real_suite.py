@@ -207,9 +207,7 @@ def _example(item: Item, split: Split) -> Example:
     )
 
 
-def _shortfalls(
-    chosen: Mapping[Split, Sequence[Item]], settings: Mapping[str, Json]
-) -> list[str]:
+def _shortfalls(chosen: Mapping[Split, Sequence[Item]], settings: Mapping[str, Json]) -> list[str]:
     return [
         f"{split}: {len(chosen[split])} prompts instead of {_size(split, settings)}"
         + ("; every seed has the same ones" if split in REDRAWN else "")
