@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Suite
+from rsft_bench.tasks.abcd import ABCD
 from rsft_bench.tasks.banking77 import BANKING77
+from rsft_bench.tasks.bitext import BITEXT
 from rsft_bench.tasks.clinc_oos import CLINC_OOS
+from rsft_bench.tasks.ecommerce_faq import ECOMMERCE_FAQ
 from rsft_bench.tasks.intent_routing import INTENT_ROUTING
 from rsft_bench.tasks.jsonl import CSV, JSONL, PARQUET
 from rsft_bench.tasks.order_status import ORDER_STATUS
@@ -26,6 +29,9 @@ SUITES: Registry[Suite] = Registry(
         PARQUET,
         BANKING77,
         CLINC_OOS,
+        ECOMMERCE_FAQ,
+        ABCD,
+        BITEXT,
     ],
     group="rsft_bench.suites",
 )

@@ -104,15 +104,17 @@ def place(who: str, items: Sequence[Item]) -> tuple[dict[Split, list[Item]], Cou
 def cut(clusters: Iterable[str], targets: Sequence[Split], purpose: str) -> dict[str, Split]:
     """Clusters in the order of a hash of their names, cut in proportion to ``SHARES``.
 
-    A test split gets ``MIN_CLUSTERS`` at least, any other 1, as far as they go.
+    A test split gets ``MIN_CLUSTERS`` at least, but no more than half of all go to test splits beside
+    training ones; any other gets 1, as far as they go.
     """
     ranked = sorted(set(clusters), key=lambda name: (keyed_unit(purpose, name), name))
     total = sum(SHARES[t] for t in targets)
-    fair = max(len(ranked) // len(targets), 1)
+    tests = sum(t in TEST_SPLITS for t in targets)
+    fair = len(ranked) // (tests if tests == len(targets) else 2 * max(tests, 1))
     sizes = {
         t: max(
             round(len(ranked) * SHARES[t] / total),
-            min(MIN_CLUSTERS, fair) if t in TEST_SPLITS else 1,
+            min(MIN_CLUSTERS, max(fair, 1)) if t in TEST_SPLITS else 1,
         )
         for t in targets
     }
