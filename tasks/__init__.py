@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Suite
+from rsft_bench.tasks.abcd import ABCD
+from rsft_bench.tasks.banking77 import BANKING77
 from rsft_bench.tasks.billing import BILLING
+from rsft_bench.tasks.bitext import BITEXT
+from rsft_bench.tasks.clinc_oos import CLINC_OOS
+from rsft_bench.tasks.ecommerce_faq import ECOMMERCE_FAQ
 from rsft_bench.tasks.intent_routing import INTENT_ROUTING
 from rsft_bench.tasks.jsonl import CSV, JSONL, PARQUET
 from rsft_bench.tasks.order_status import ORDER_STATUS
@@ -15,10 +20,20 @@ from rsft_bench.tasks.synthetic_choices import SYNTHETIC_CHOICES
 SUITES: Registry[Suite] = Registry(
     "suite",
     [
-        *(ORDER_STATUS, RETURNS_REFUNDS, BILLING),
-        *(SYNTHETIC_CHOICES, INTENT_ROUTING),
+        ORDER_STATUS,
+        RETURNS_REFUNDS,
+        BILLING,
+        SYNTHETIC_CHOICES,
+        INTENT_ROUTING,
         SGD,
-        *(JSONL, CSV, PARQUET),
+        BANKING77,
+        CLINC_OOS,
+        BITEXT,
+        ABCD,
+        ECOMMERCE_FAQ,
+        JSONL,
+        CSV,
+        PARQUET,
     ],
     group="rsft_bench.suites",
 )
