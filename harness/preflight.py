@@ -145,8 +145,9 @@ def _check_gate_metrics(config: RunConfig, catalog: Catalog) -> None:
     for metric in config.gate.metrics:
         # A suite that does not state its own metrics may have any.
         if metric in names or (None in stated and metric not in registry):
-            if metric in registry and hasattr(registry.get(metric), "ready"):
-                registry.get(metric).ready()
+            check = getattr(registry.get(metric), "ready", None) if metric in registry else None
+            if check is not None:
+                check()
             continue
         hint = did_you_mean(metric, names)
         raise UnknownNameError(

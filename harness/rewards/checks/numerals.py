@@ -19,10 +19,11 @@ _UNITS = {"十": 10, "百": 100, "千": 1000}
 _BIG = {"万": 10_000, "亿": 100_000_000}
 
 _WORD = "|".join(sorted((*ENGLISH, *_SCALES), key=len, reverse=True))
+# Lengths are bounded: a text of number words only would else take quadratic time.
 #: A spelled English number such as "twenty-one" or "two hundred and five".
-ENGLISH_PATTERN = rf"\b(?:{_WORD})(?:(?:[\s-]+|\s+and\s+)(?:{_WORD}))*\b"
+ENGLISH_PATTERN = rf"\b(?:{_WORD})(?:(?:[\s-]+|\s+and\s+)(?:{_WORD})){{0,12}}\b"
 #: A spelled Chinese number such as 两百零五.
-CHINESE_PATTERN = "[零〇一二两三四五六七八九十百千万亿]+"
+CHINESE_PATTERN = "[零〇一二两三四五六七八九十百千万亿]{1,16}"
 #: Digits: thousands commas, decimals. Not part of a longer word, so that "A12" is no 12.
 DIGITS_PATTERN = r"(?<![a-zA-Z\d.,_])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![a-zA-Z_]|,?\d)"
 
