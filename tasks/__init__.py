@@ -15,6 +15,7 @@ from rsft_bench.tasks.order_status import ORDER_STATUS
 from rsft_bench.tasks.returns_refunds import RETURNS_REFUNDS
 from rsft_bench.tasks.sgd import SGD
 from rsft_bench.tasks.synthetic_choices import SYNTHETIC_CHOICES
+from rsft_bench.tasks.tau2 import TAU2
 
 SUITES: Registry[Suite] = Registry(
     "suite",
@@ -32,6 +33,7 @@ SUITES: Registry[Suite] = Registry(
         ECOMMERCE_FAQ,
         ABCD,
         BITEXT,
+        TAU2,
     ],
     group="rsft_bench.suites",
 )

@@ -3,7 +3,8 @@
 The data is read from a folder that the user names and is never shipped. A prompt shows the steps of
 one guideline and those already done, and asks for the next one; where chats are there, so do their
 recorded actions with the values that they used. Answers are rendered by code from the guideline's
-own words and from the chats' recorded actions, as agents' utterances have no gold. Cluster = guideline.
+own words and from the chats' recorded actions, as agents' utterances have no gold. Cluster =
+guideline.
 """
 
 from __future__ import annotations
@@ -174,7 +175,7 @@ def _actions(
 
 
 def _guideline(flow: str, subflow: str, names: Mapping[tuple[str, frozenset[str]], str]) -> str:
-    """The guideline's cluster whose name has all words of the subflow, the shortest; else its own."""
+    """Cluster of the shortest guideline's name with all words of the subflow; else its own."""
     parts = set(subflow.split("_"))
     fits = [(len(w), c) for (f, w), c in names.items() if f == flow and parts <= w]
     return min(fits)[1] if fits else f"{flow}/{subflow}"
