@@ -36,6 +36,7 @@ REFUSAL = "I am sorry, I cannot do that: it is against our policy."
 #: Arguments that name what an action is about.
 TARGETS = ("order_id", "reservation_id")
 POLICIES = ("policy.md", "main_policy.md")
+_NOT = re.compile(r"(?:\b(?:cannot|not|never|unable to)|n't) (?:\w+ )?$")
 
 
 def read(settings: Mapping[str, Json], files: Sequence[Path]) -> Corpus:
@@ -133,12 +134,16 @@ def _states(text: str, wanted: str) -> bool:
 
 
 def _does(text: str, act: str) -> bool:
-    """Whether the answer names the action: its verb, and its object where it has one, in order."""
+    """Whether the answer names the action: its verb, and its object where it has one, in order.
+
+    A verb right after a negation ("cannot cancel") is not named.
+    """
     verb, _, thing = act.partition(" ")
     stem = re.escape(verb[:-1] if verb.endswith("e") else verb)
     last = re.escape(thing.rpartition(" ")[2].rstrip("s")) if thing else ""
     pattern = rf"\b{stem}\w*\b" + (rf"[^.!?]*\b{last}" if last else "")
-    return re.search(pattern, text.lower()) is not None
+    plain = text.lower()
+    return any(not _NOT.search(plain[: m.start()]) for m in re.finditer(pattern, plain))
 
 
 def judge(example: Example, text: str) -> Judgement:
