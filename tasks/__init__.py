@@ -16,6 +16,7 @@ from rsft_bench.tasks.order_status import ORDER_STATUS
 from rsft_bench.tasks.returns_refunds import RETURNS_REFUNDS
 from rsft_bench.tasks.sgd import SGD
 from rsft_bench.tasks.synthetic_choices import SYNTHETIC_CHOICES
+from rsft_bench.tasks.tau2 import TAU2
 
 SUITES: Registry[Suite] = Registry(
     "suite",
@@ -29,6 +30,7 @@ SUITES: Registry[Suite] = Registry(
         BANKING77,
         CLINC_OOS,
         BITEXT,
+        TAU2,
         ABCD,
         ECOMMERCE_FAQ,
         JSONL,

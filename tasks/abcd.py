@@ -3,7 +3,8 @@
 The data is read from a folder that the user names and is never shipped. A prompt shows the steps of
 one guideline and those already done, and asks for the next one; where chats are there, so do their
 recorded actions with the values that they used. Answers are rendered by code from the guideline's
-own words and from the chats' recorded actions, as agents' utterances have no gold. Cluster = guideline.
+own words and from the chats' recorded actions, as agents' utterances have no gold. Cluster =
+guideline.
 """
 
 from __future__ import annotations
@@ -174,7 +175,7 @@ def _actions(
 
 
 def _guideline(flow: str, subflow: str, names: Mapping[tuple[str, frozenset[str]], str]) -> str:
-    """The guideline's cluster whose name has all words of the subflow, the shortest; else its own."""
+    """Cluster of the shortest guideline's name with all words of the subflow; else its own."""
     parts = set(subflow.split("_"))
     fits = [(len(w), c) for (f, w), c in names.items() if f == flow and parts <= w]
     return min(fits)[1] if fits else f"{flow}/{subflow}"
@@ -184,13 +185,17 @@ def _names(text: str, button: str) -> bool:
     return re.search(rf"\b{re.escape(button.lower())}\b", text.lower()) is not None
 
 
+def _without(counts: Counter[str], words: Counter[str]) -> Counter[str]:
+    return Counter({word: n for word, n in counts.items() if word not in words})
+
+
 def judge(example: Example, text: str) -> Judgement:
     """Gold: half for naming the next step alone, half for its details.
 
     0 where the next step is not named, another step is named too, or the text is copied from the
-    prompt's form. Details: F1 of content words with the guideline's text, full from ``DETAILS``
-    on, or the share of the chat's values. Passes with all of it. Parts: ``next``, ``details``,
-    ``harm_other`` (another step named).
+    prompt's form. Details: F1 of content words with the guideline's text, the step's name aside,
+    full from ``DETAILS`` on; or the share of the chat's values. Passes with all of it. Parts:
+    ``next``, ``details``, ``harm_other`` (another step named).
     """
     facts = example.facts
     following = float(_names(text, facts["next"]))
@@ -199,11 +204,11 @@ def judge(example: Example, text: str) -> Judgement:
     )
     if facts["values"]:
         details = sum(v.lower() in text.lower() for v in facts["values"]) / len(facts["values"])
-    elif facts["details"]:
-        similar = f1(content(text), content(f"{facts['next']} {facts['details']}"))
-        details = min(1.0, similar / DETAILS)
     else:
-        details = following
+        name = content(facts["next"])
+        meant = _without(content(facts["details"]), name)
+        similar = f1(_without(content(text), name), meant)
+        details = min(1.0, similar / DETAILS) if meant else following
     usable = following and not other and not repeats_form(text)
     gold = 0.5 + 0.5 * details if usable else 0.0
     return Judgement(

@@ -21,7 +21,7 @@ from rsft_bench.tasks import real_suite
 from rsft_bench.tasks.near_duplicates import groups, words
 from rsft_bench.tasks.reading import need, read_json
 from rsft_bench.tasks.real_placing import Corpus, Item, place
-from rsft_bench.tasks.word_overlap import content, denies, f1, numbers, repeats_form
+from rsft_bench.tasks.word_overlap import content, f1, numbers, repeats_form, unknown
 
 WHO = "suite ecommerce_faq"
 REFUSAL = "I am sorry, I do not know the answer to that."
@@ -57,25 +57,25 @@ def read(settings: Mapping[str, Json], files: Sequence[Path]) -> Corpus:
     if not pairs:
         raise DataError(f"{files[0]}: no question with an answer")
     items = _items(pairs, skipped)
-    refused = sum(denies(a) for a in pairs.values())
+    refused = sum(unknown(a) for a in pairs.values())
     return Corpus(items, len(files), records, skipped, {"unanswerable_questions": refused})
 
 
 def _items(pairs: Mapping[str, str], skipped: Counter[str]) -> tuple[Item, ...]:
     """``VARIANTS`` prompts an answerable question, one for each of the others."""
     questions = list(pairs)
-    first = groups([f"{q} {a}" if not denies(a) else q for q, a in pairs.items()])
+    first = groups([f"{q} {a}" if not unknown(a) else q for q, a in pairs.items()])
     stubs = [
         Item(q, "train", f"q/{questions[at]}", "", "", (pairs[q],), {})
         for q, at in zip(questions, first, strict=True)
     ]
     placed, _ = place(WHO, stubs)
-    refusal = next((a for a in pairs.values() if denies(a)), REFUSAL)
+    refusal = next((a for a in pairs.values() if unknown(a)), REFUSAL)
     found = []
     for stub in (s for found_here in placed.values() for s in found_here):
         beside = next(here for here in placed.values() if stub in here)
-        known = not denies(stub.references[0])
-        apart = [s for s in beside if not denies(s.references[0]) and not _akin(s.name, stub.name)]
+        known = not unknown(stub.references[0])
+        apart = [s for s in beside if not unknown(s.references[0]) and not _akin(s.name, stub.name)]
         if len(apart) < 2:
             skipped["no other articles in its split"] += 1
             continue
@@ -117,7 +117,7 @@ def judge(example: Example, text: str) -> Judgement:
     ``harm_invented`` (a number that no article shown has).
     """
     article, shown = example.facts["article"], example.facts["shown"]
-    said, refused = content(text), denies(text)
+    said, refused = content(text), unknown(text)
     form = repeats_form(text) or not said
     if article is None:
         close = max(f1(said, content(s)) for s in shown)

@@ -104,8 +104,8 @@ def place(who: str, items: Sequence[Item]) -> tuple[dict[Split, list[Item]], Cou
 def cut(clusters: Iterable[str], targets: Sequence[Split], purpose: str) -> dict[str, Split]:
     """Clusters in the order of a hash of their names, cut in proportion to ``SHARES``.
 
-    A test split gets ``MIN_CLUSTERS`` at least, but no more than half of all go to test splits beside
-    training ones; any other gets 1, as far as they go.
+    A test split gets ``MIN_CLUSTERS`` at least, where that leaves half of all to training splits
+    beside it; any other gets 1, as far as they go.
     """
     ranked = sorted(set(clusters), key=lambda name: (keyed_unit(purpose, name), name))
     total = sum(SHARES[t] for t in targets)

@@ -17,10 +17,13 @@ _FUNCTION = frozenset(
     "then than there here what which who how when where why please any some all more most "
     "other into out up about also just only very too once".split()
 )
+_UNKNOWN = re.compile(
+    r"\b(?:(?:do|does|did|could|can) not|don't|didn't|cannot|can't|couldn't|unable to|not able to)"
+    r" (?:\w+ ){0,2}?(?:know|answer|say|tell)\b|\bno (?:information|answer)\b"
+)
 _DENIES = re.compile(
-    r"\b(?:(?:do|does|did) not|don't|cannot|can't|can not|could not|couldn't|unable to|not able to)"
-    r" (?:\w+ ){0,2}?(?:know|answer|find|say|tell|help|do|change|make|process|approve|offer)\b|"
-    r"\b(?:no information|against (?:the|our) policy|not (?:allowed|possible|permitted))\b"
+    r"\b(?:cannot|can't|can not|could not|couldn't|unable to|not able to|will not|won't|must not|"
+    r"may not|against (?:the|our) policy|not (?:allowed|possible|permitted|eligible))\b"
 )
 
 
@@ -47,8 +50,13 @@ def copied(text: str, prompt: str) -> bool:
     return repeats_form(text) or plain in " ".join(prompt.split()).casefold()
 
 
+def unknown(text: str) -> bool:
+    """Whether the answer says that it does not know."""
+    return _UNKNOWN.search(text.lower()) is not None
+
+
 def denies(text: str) -> bool:
-    """Whether the answer says that it cannot answer or must not act."""
+    """Whether the answer says that something cannot or must not be done."""
     return _DENIES.search(text.lower()) is not None
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import real_files
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -114,4 +116,10 @@ READERS = [
     Reader("csv", make_csv, "rows.csv", b"prompt,", b"Wo ist die"),
     Reader("parquet", make_parquet, "rows.parquet", b"", b"", binary=True),
     Reader("sgd", make_sgd, "dialogues_001.json", b'"utterance"', b"How much is"),
+    Reader("banking77", real_files.banking77, "train.csv", b"text,", b"please"),
+    Reader("clinc_oos", real_files.clinc_oos, "data_small.json", b'"train"', b"please"),
+    Reader("ecommerce_faq", real_files.ecommerce_faq, "Shop_FAQ.json", b'"answer"', b"boxes"),
+    Reader("abcd", real_files.abcd, "guidelines.json", b'"button"', b"order number"),
+    Reader("bitext", real_files.bitext, "sample.csv", b"intent,", b"cancel it"),
+    Reader("tau2", real_files.tau2, "shop/tasks.json", b'"id"', b"You want"),
 ]
