@@ -11,10 +11,11 @@ from rsft_bench.tasks.order_status import ORDER_STATUS
 from rsft_bench.tasks.returns_refunds import RETURNS_REFUNDS
 from rsft_bench.tasks.sgd import SGD
 from rsft_bench.tasks.synthetic_choices import SYNTHETIC_CHOICES
+from rsft_bench.tasks.tech_support import TECH_SUPPORT
 
 SUITES: Registry[Suite] = Registry(
     "suite",
-    [ORDER_STATUS, RETURNS_REFUNDS, BILLING, SYNTHETIC_CHOICES, INTENT_ROUTING, SGD, JSONL],
+    [ORDER_STATUS, RETURNS_REFUNDS, BILLING, TECH_SUPPORT, SYNTHETIC_CHOICES, INTENT_ROUTING, SGD, JSONL],
     group="rsft_bench.suites",
 )
 
