@@ -17,6 +17,7 @@ from rsft_bench.tasks.returns_refunds import RETURNS_REFUNDS
 from rsft_bench.tasks.sgd import SGD
 from rsft_bench.tasks.synthetic_choices import SYNTHETIC_CHOICES
 from rsft_bench.tasks.tau2 import TAU2
+from rsft_bench.tasks.tech_support import TECH_SUPPORT
 
 SUITES: Registry[Suite] = Registry(
     "suite",
@@ -24,6 +25,7 @@ SUITES: Registry[Suite] = Registry(
         ORDER_STATUS,
         RETURNS_REFUNDS,
         BILLING,
+        TECH_SUPPORT,
         SYNTHETIC_CHOICES,
         INTENT_ROUTING,
         SGD,
