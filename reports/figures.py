@@ -204,6 +204,8 @@ def _reliability(s: SuiteAnalysis) -> Figure | None:
 
 def _map(s: SuiteAnalysis) -> Figure | None:
     panels = [p for p in map_panels(s.cells) if not np.isnan(p.values).all()]
+    # A setting that stands alone makes no map; its gain is in the table of comparisons.
+    panels = [p for p in panels if p.values.size > 1] or panels
     if not panels or len(s.cells) < 2:
         return None
     across = min(len(panels), 3)
