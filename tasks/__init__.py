@@ -15,7 +15,16 @@ from rsft_bench.tasks.tech_support import TECH_SUPPORT
 
 SUITES: Registry[Suite] = Registry(
     "suite",
-    [ORDER_STATUS, RETURNS_REFUNDS, BILLING, TECH_SUPPORT, SYNTHETIC_CHOICES, INTENT_ROUTING, SGD, JSONL],
+    [
+        ORDER_STATUS,
+        RETURNS_REFUNDS,
+        BILLING,
+        TECH_SUPPORT,
+        SYNTHETIC_CHOICES,
+        INTENT_ROUTING,
+        SGD,
+        JSONL,
+    ],
     group="rsft_bench.suites",
 )
 
