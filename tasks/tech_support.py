@@ -1,7 +1,6 @@
 """Authored suite ``tech_support``: the next step of a guide, in order, until solved or handed over.
 
-D is 94 % right by default: with ``nano-1`` this is meant as the nearly solved suite, on which no
-gain is to be expected (``tasks/data/calibration.yaml`` has what was measured).
+D is 94 % right by default; docs/suites/tech_support.md has the difficulty that was measured.
 """
 
 from __future__ import annotations

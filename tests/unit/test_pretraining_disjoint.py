@@ -27,7 +27,9 @@ NOUNS, ADJECTIVES = frozenset(words.NOUNS), frozenset(words.ADJECTIVES)
 WRITERS: tuple[ModuleType, ...] = (
     *(chatter, decisions, document, domains, lookups, phrases, records, shop),
 )
-SUITES = pytest.mark.parametrize("name", ["order_status", "returns_refunds"])
+SUITES = pytest.mark.parametrize(
+    "name", ["order_status", "returns_refunds", "billing", "tech_support"]
+)
 SHORT = 2
 
 
