@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Suite
+from rsft_bench.tasks.crosswoz import CROSSWOZ
 from rsft_bench.tasks.intent_routing import INTENT_ROUTING
 from rsft_bench.tasks.jsonl import JSONL
+from rsft_bench.tasks.multiwoz import MULTIWOZ
 from rsft_bench.tasks.order_status import ORDER_STATUS
 from rsft_bench.tasks.returns_refunds import RETURNS_REFUNDS
 from rsft_bench.tasks.sgd import SGD
@@ -13,7 +15,16 @@ from rsft_bench.tasks.synthetic_choices import SYNTHETIC_CHOICES
 
 SUITES: Registry[Suite] = Registry(
     "suite",
-    [ORDER_STATUS, RETURNS_REFUNDS, SYNTHETIC_CHOICES, INTENT_ROUTING, SGD, JSONL],
+    [
+        ORDER_STATUS,
+        RETURNS_REFUNDS,
+        SYNTHETIC_CHOICES,
+        INTENT_ROUTING,
+        SGD,
+        MULTIWOZ,
+        CROSSWOZ,
+        JSONL,
+    ],
     group="rsft_bench.suites",
 )
 
