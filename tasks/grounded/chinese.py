@@ -70,7 +70,11 @@ def _seen(form: Form, words: frozenset[str]) -> bool:
 
 def _shown(prompt: str) -> list[str]:
     lines = [x for x in prompt.split("\n") if x.startswith(("Record:", "Acts:"))]
-    return _VALUES.findall("\n".join(x.partition(": ")[2] for x in lines))
+    bodies = [x.partition(": ")[2] for x in lines]
+    # "餐馆: 天兴居" is a line of the record, no sentence: its label is no word of the answer's own.
+    labels = [f.partition(": ")[0] for x, b in zip(lines, bodies, strict=True)
+              if x.startswith("Record:") for f in b.split("; ") if ": " in f]  # fmt: skip
+    return _VALUES.findall("\n".join(bodies)) + labels
 
 
 def _spelt(value: str) -> re.Pattern[str]:
@@ -90,7 +94,8 @@ CHINESE = Language(
     policy="Policy: 说出动作中的每个值，不要编造。",
     policy_words=re.compile("动作中的每个值|不要编造"),
     # A list of names between commas is a sentence in Chinese; only ends of sentences cut.
-    pieces=re.compile(r"[;；!！?？\n。]+"),
+    # Latin words are values (wifi) or no Chinese, never words of the answer's own.
+    pieces=re.compile(r"[;；!！?？\n。]+|[A-Za-z]+|\.(?!\d)"),
     asking=re.compile("[?？]|[吗呢么](?:[。！!]|$)"),
     spelt=_spelt,
     vague={"n": "一些", "t": "合适的时间", "d": "那天", "": "那个"},
