@@ -9,9 +9,11 @@ from rsft_bench.tasks.banking77 import BANKING77
 from rsft_bench.tasks.billing import BILLING
 from rsft_bench.tasks.bitext import BITEXT
 from rsft_bench.tasks.clinc_oos import CLINC_OOS
+from rsft_bench.tasks.crosswoz import CROSSWOZ
 from rsft_bench.tasks.ecommerce_faq import ECOMMERCE_FAQ
 from rsft_bench.tasks.intent_routing import INTENT_ROUTING
 from rsft_bench.tasks.jsonl import CSV, JSONL, PARQUET
+from rsft_bench.tasks.multiwoz import MULTIWOZ
 from rsft_bench.tasks.order_status import ORDER_STATUS
 from rsft_bench.tasks.returns_refunds import RETURNS_REFUNDS
 from rsft_bench.tasks.sgd import SGD
@@ -29,6 +31,8 @@ SUITES: Registry[Suite] = Registry(
         SYNTHETIC_CHOICES,
         INTENT_ROUTING,
         SGD,
+        MULTIWOZ,
+        CROSSWOZ,
         BANKING77,
         CLINC_OOS,
         BITEXT,

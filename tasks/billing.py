@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Authored suite ``billing``: totals, differences, unused days, due dates and late fees."""
-=======
 """Authored suite ``billing``: totals, differences, refunds, due dates and late fees."""
->>>>>>> autha
 
 from __future__ import annotations
 
