@@ -13,7 +13,15 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from rsft_bench.harness.config_errors import one_line
 from rsft_bench.harness.errors import ConfigError
@@ -39,6 +47,14 @@ class NamedSpec(BaseModel):
     def given(self) -> dict[str, Json]:
         """The options given beside ``name``."""
         return dict(self.model_extra or {})
+
+
+class PolicySpec(NamedSpec):
+    """A policy; kinds of models that learn at other rates share a run by ``training``."""
+
+    training: dict[str, Json] | None = Field(
+        None, min_length=1, description="keys of the run's `training` that differ for this policy"
+    )
 
 
 class SuiteSpec(NamedSpec):
@@ -79,7 +95,7 @@ def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-Spec = Annotated[NamedSpec, BeforeValidator(_named, json_schema_input_type=str | NamedSpec)]
+Spec = Annotated[PolicySpec, BeforeValidator(_named, json_schema_input_type=str | PolicySpec)]
 OneSuite = Annotated[SuiteSpec, BeforeValidator(_named, json_schema_input_type=str | SuiteSpec)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(gt=0, le=100)]
@@ -170,7 +186,7 @@ class RunConfig(_Model):
     """Everything that decides the rows of a run. Where it is written and how fast is not here."""
 
     name: str | None = Field(None, description="label of the run; default: file stem or preset")
-    policies: tuple[Spec, ...] = Field((NamedSpec(name="nano-1"),), min_length=1)
+    policies: tuple[Spec, ...] = Field((PolicySpec(name="nano-1"),), min_length=1)
     suites: tuple[OneSuite, ...] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field((0, 1, 2, 3, 4), min_length=1)
     variants: tuple[str | VariantSpec, ...] = Field(
@@ -202,19 +218,36 @@ class RunConfig(_Model):
             )
         return specs
 
+    @model_validator(mode="after")
+    def _usable_training(self) -> RunConfig:
+        for spec in self.policies:
+            self.training_of(spec)
+        return self
+
+    def training_of(self, spec: PolicySpec) -> TrainingConfig:
+        """The run's training with what the policy says itself. Raises ValueError if unusable."""
+        own = spec.training or {}
+        try:
+            return TrainingConfig.model_validate({**self.training.model_dump(), **own})
+        except ValidationError as error:
+            where = f"policies, training of {spec.name!r}"
+            raise ValueError(one_line(error, where, TrainingConfig)) from None
+
     def resolved(self) -> dict[str, Json]:
         """Plain JSON-able mapping; infinities as 'inf' and '-inf'.
 
         ``RunConfig.model_validate(config.resolved())`` gives an equal config. ``name`` is left
         out: a label does not change the rows; so are ``policies`` of a suite that takes them all,
-        ``file`` of one that is none, and ``allow_code`` where it allows nothing.
+        ``file`` of one that is none, ``training`` of a policy that has none of its own, and
+        ``allow_code`` where it allows nothing.
         """
         plain: dict[str, Json] = _plain(self.model_dump(mode="python"))
         del plain["name"]
-        for suite in plain["suites"]:
-            for key in ("policies", "file"):
-                if suite[key] is None:
-                    del suite[key]
+        for specs, keys in (("suites", ("policies", "file")), ("policies", ("training",))):
+            for spec in plain[specs]:
+                for key in keys:
+                    if spec[key] is None:
+                        del spec[key]
         if not self.allow_code:
             del plain["allow_code"]
         return plain

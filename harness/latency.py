@@ -58,7 +58,7 @@ def _node(plan: Plan, cells: list[Cell], asked: list[Example], seed: int) -> Nod
             code += [*source_modules(rule), *plan.catalog.suite_code(name)]
             if rule.reads_proxy and cell.arm.proxy is not None:
                 proxies.append(cell.arm.proxy)
-    pool = plan.settings().pool
+    pool = plan.config.resolved()["pool"]
     params = {
         "entries": entries,
         "suite": suite.name,

@@ -104,13 +104,15 @@ class Plan:
                     return variant
         return None
 
-    def settings(self) -> Settings:
-        """The numbers that nodes depend on."""
+    def settings(self, policy: str) -> Settings:
+        """The numbers that the nodes of one policy depend on."""
         plain = self.config.resolved()
+        spec = next(spec for spec in self.config.policies if spec.name == policy)
+        training = self.config.training_of(spec).model_dump(mode="json")
         primary = "" if self.primary is None else self.primary.id
         reward = {name: plain["reward"][name] for name in ("name", "n_label")}
         reward["options"] = dict(self.reward_options)
-        return Settings(plain["pool"], plain["training"], reward, plain["evaluation"], primary)
+        return Settings(plain["pool"], training, reward, plain["evaluation"], primary)
 
     def serving(self, variant: Variant, capabilities: frozenset[Capability]) -> Serving:
         """Test draws of a variant: more for what others reweight and for the primary."""
@@ -215,7 +217,7 @@ def make_space(
         policy=policy.name,
         capabilities=policy.capabilities,
         seed=seed,
-        settings=plan.settings(),
+        settings=plan.settings(policy.name),
         data=data_node(plan, spec, seed),
         base=policy.node(),
         examples=by_split,

@@ -13,6 +13,7 @@ from rsft_bench.reports.formatting import covers, plural, rate
 from rsft_bench.reports.gauges import ceiling_lines, fixed_training, reward_warnings
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.sections_audit import authored
+from rsft_bench.reports.sections_kinds import model_kinds
 from rsft_bench.reports.sections_overoptimization import overoptimization
 from rsft_bench.reports.sections_proposals import proposals
 from rsft_bench.reports.sections_rounds import rounds
@@ -57,8 +58,10 @@ def build(run: RunFolder, found: Analysis) -> Document:
     """The report of a run."""
     replies = answers(found)
     curve, drawn = tuning.mixtures(found), proposals(found)
+    kinds = model_kinds(found)
     sections = (
         Section("How to read this", tuple(Text(t) for t in how_to_read(found))),
+        *([] if kinds is None else [kinds]),
         quality.quality(found),
         quality.temperatures(found),
         quality.economics(found),
