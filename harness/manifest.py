@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rsft_bench.harness.config import SuiteSpec
+from rsft_bench.harness.config_specs import SuiteSpec
 from rsft_bench.harness.machine import machine
 from rsft_bench.harness.nodes import versions
 from rsft_bench.harness.run_policies import Policy

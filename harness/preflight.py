@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from rsft_bench.harness.catalog import Catalog, with_defaults
-from rsft_bench.harness.config import GateConfig, NamedSpec, RunConfig, SuiteSpec
+from rsft_bench.harness.config import GateConfig, RunConfig
+from rsft_bench.harness.config_specs import NamedSpec, SuiteSpec
 from rsft_bench.harness.errors import (
     CapabilityError,
     ConfigError,

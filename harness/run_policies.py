@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rsft_bench.harness.catalog import Catalog, source_modules, with_defaults
-from rsft_bench.harness.config import NamedSpec
+from rsft_bench.harness.config_specs import NamedSpec
 from rsft_bench.harness.learning import LIKELIHOOD, LOSSES
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.policies.shape import model_shape

@@ -9,7 +9,8 @@ from typing import TypeAlias
 from rsft_bench.harness.arms import Arm, Serving
 from rsft_bench.harness.catalog import Catalog, source_modules
 from rsft_bench.harness.cellspace import Cellspace, Settings
-from rsft_bench.harness.config import RunConfig, SuiteSpec
+from rsft_bench.harness.config import RunConfig
+from rsft_bench.harness.config_specs import SuiteSpec
 from rsft_bench.harness.errors import ConfigError, UserError
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.inputs import suite_files, suite_options
