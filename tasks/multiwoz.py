@@ -206,7 +206,7 @@ MULTIWOZ = GroundedSuite(
         "MultiWOZ, Budzianowski et al. 2018 and Eric et al. 2019 (arXiv 1907.01669), as carried by "
         "ConvLab/ConvLab-3 (Apache-2.0)"
     ),
-    language=ENGLISH,
+    speech=ENGLISH,
     layout=Layout(
         suite="multiwoz",
         service="domain",

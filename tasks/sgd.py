@@ -43,7 +43,7 @@ SGD = GroundedSuite(
         "Schema-Guided Dialogue, Rastogi et al. 2020 (arXiv 1909.05855), "
         "google-research-datasets/dstc8-schema-guided-dialogue"
     ),
-    language=ENGLISH,
+    speech=ENGLISH,
     layout=Layout(
         suite="sgd",
         service="service",

@@ -7,6 +7,7 @@ Works for every suite. The overlap checks run only where the suite shows delexic
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -32,6 +33,7 @@ MAX_LEAKAGE = 0.1
 WARN_LEAKAGE = 0.01
 WARN_CLUSTER_SHARE = 0.2
 CONSTANTS = 40
+COMMONEST = 10
 CONSTANT_EXAMPLES = 120
 
 Verdict = Literal["ok", "warn", "cannot support a conclusion"]
@@ -46,7 +48,8 @@ class ValidationReport:
     ``empty``, ``yes``, ``longest`` (the longest reference as everybody's answer), ``copy`` (the
     prompt itself), ``record`` and ``acts`` (that line alone; no acts, no such floor), ``policy``
     (the policy's own sentence), ``dump`` ("Sorry." and all values of the record), ``dump_policy``
-    (both), ``majority`` (the best single constant among ``CONSTANTS`` references). Jaccards are
+    (both), ``majority`` (the best single constant among ``CONSTANTS`` references spaced by length
+    and the ``COMMONEST`` ones). Jaccards are
     None where questions cannot be delexicalised. ``leakage``, ``cluster_sizes`` and ``balance`` are
     as in ``tasks.leakage``. ``mde`` is the gold_pass difference found 80 times
     in 100 on ``confirm`` at two-sided 5 %, prompts only: (t_.975 + t_.80) ASSUMED_SD /
@@ -193,8 +196,9 @@ def _floors(suite: Suite, tested: Sequence[Example]) -> dict[str, dict[str, floa
         floors[name] = _scores(suite, ((e, texts.get(name, "")) for e, texts in copied))
     few = _spaced(tested, CONSTANT_EXAMPLES)
     step = max(1, len(references) // CONSTANTS)
+    often = Counter(text for e in tested for text in set(e.references)).most_common(COMMONEST)
     best = max(
-        references[::step],
+        dict.fromkeys((*(text for text, _ in often), *references[::step])),
         key=lambda text: _scores(suite, ((e, text) for e in few))["gold"] or 0.0,
         default="",
     )

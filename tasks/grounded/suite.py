@@ -86,7 +86,7 @@ class GroundedSuite:
     version: str
     licence: str
     attribution: str
-    language: Language
+    speech: Language
     layout: Layout
     files: Callable[[Path], Sequence[Path]]
     read: Callable[[Path, int], Read]
@@ -94,6 +94,12 @@ class GroundedSuite:
     code: tuple[str, ...]
     requires: frozenset[Capability] = frozenset({"sampler"})
     metrics: tuple[str, ...] = ("facts", "missing", "invented", "harm_forbidden", "requests_asked")
+    gold_kind: str = "every value of the acts said, none made up"
+
+    @property
+    def language(self) -> str:
+        """ISO 639-1 code of prompts and answers."""
+        return self.speech.code
 
     def digest(self, options: Mapping[str, Json]) -> str:
         """Hash of the files that ``load`` reads. Raises as ``load`` for what is absent."""
@@ -113,10 +119,10 @@ class GroundedSuite:
         settings = self._settings(options)
         found = self.read(Path(settings["path"]), settings["history_turns"])
         turns = found.turns
-        corpus = Corpus.of(turns, self.language, found.names)
+        corpus = Corpus.of(turns, self.speech, found.names)
         facts = {t.example_id: t.facts(corpus) for t in turns}
         judged = {
-            t.example_id: judge_answer(self.language, facts[t.example_id], t.prompt, t.answer)
+            t.example_id: judge_answer(self.speech, facts[t.example_id], t.prompt, t.answer)
             for t in turns
         }
         placed = place(turns, self.layout)
@@ -154,11 +160,11 @@ class GroundedSuite:
         found in no record, act or earlier turn), ``harm_forbidden`` (1 if any is),
         ``requests_asked`` (a question mark where the acts ask for something, else NaN).
         """
-        return judge_answer(self.language, example.facts, example.prompt, text)
+        return judge_answer(self.speech, example.facts, example.prompt, text)
 
     def answer_key(self, example: Example, text: str) -> str:
         """The values that ``text`` states; see ``judge.answer_key``."""
-        return answer_key(self.language, example.prompt, text)
+        return answer_key(self.speech, example.prompt, text)
 
     def _settings(self, options: Mapping[str, Json]) -> dict[str, Json]:
         """Options over their defaults. Raises ConfigError naming the option and what it may be."""
@@ -202,7 +208,7 @@ class GroundedSuite:
             facts=facts,
             cluster=placed.cluster(turn),
             stratum=turn.stratum,
-            language=self.language.code,
+            language=self.language,
         )
 
     def _logs(
@@ -212,8 +218,8 @@ class GroundedSuite:
         settings: Mapping[str, Json],
         seed: int,
     ) -> tuple[Log, ...]:
-        words = spellings(placed.turns["train"], self.language)
-        maker = LogMaker(self.name, self.language, settings["shares"], words)
+        words = spellings(placed.turns["train"], self.speech)
+        maker = LogMaker(self.name, self.speech, settings["shares"], words)
         count = settings["logs_per_prompt"]
         return tuple(log for t in chosen for log in maker.draw(t, count, seed))
 
