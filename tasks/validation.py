@@ -101,6 +101,9 @@ def validate(suite: Suite, options: Mapping[str, Json], seed: int) -> Validation
     leaks, sizes = leakage(data.examples), cluster_sizes(data.examples)
     fatal, warnings = _reasons(data, clusters, ceiling, floors, (family, split))
     leaked, weak = _leak_reasons(leaks, sizes)
+    alike = data.report.get("alike_by_design")
+    if alike and leaked:
+        leaked, weak = [], [f"prompts of several splits are nearly the same by design: {alike}"]
     fatal, warnings = leaked + fatal, warnings + weak
     worst: Verdict = "cannot support a conclusion" if fatal else "warn" if warnings else "ok"
     return ValidationReport(

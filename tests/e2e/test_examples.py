@@ -45,10 +45,10 @@ def test_every_example_can_be_planned(
     file: Path, data: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = sets(f"suites.0.path={data[file.stem]}") if file.stem in data else []
-    if file.stem == "real_data":
+    if file.stem in REAL:
         if not SHARED.is_dir():
             pytest.skip("real data absent beside the checkout")
-        names = ("sgd", "multiwoz", "crosswoz")
+        names = REAL[file.stem]
         paths = sets(*(f"suites.{i}.path={SHARED / name}" for i, name in enumerate(names)))
     code = main(["plan", str(file), "--limit", "10", "--json", *paths])
     found = capsys.readouterr()

@@ -165,7 +165,7 @@ def test_a_malformed_sgd_file(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(compose, "catalog", Catalog)
+    monkeypatch.setattr(compose, "catalog", lambda config=None: Catalog())
     (folder / "data" / "train").mkdir(parents=True)
     (folder / "data" / "train" / "dialogues_001.json").write_text(text)
     raw = content(tiny_lm_folder, suites=[{"name": "sgd", "path": "data"}])

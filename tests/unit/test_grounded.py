@@ -14,7 +14,7 @@ import pytest
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.types import SPLITS, SuiteData
 from rsft_bench.tasks import SUITES
-from rsft_bench.tasks.grounded import records
+from rsft_bench.tasks import reading
 from rsft_bench.tasks.grounded.chinese import CHINESE, truth
 from rsft_bench.tasks.grounded.logs import QUALITIES
 from rsft_bench.tasks.grounded.matching import locate
@@ -271,7 +271,7 @@ def test_a_faulty_file_is_one_line_with_file_and_reason(
     name: str, fault: str, tmp_path: Path
 ) -> None:
     (tmp_path / "test.json").write_bytes(faults()[fault])
-    with pytest.raises(DataError, match=r"test\.json: ") as caught:
+    with pytest.raises(DataError, match=r"test\.json(:\d+)?: ") as caught:
         load(name, tmp_path)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
@@ -283,17 +283,17 @@ def test_zips_are_refused_where_they_are_no_single_small_member(
 ) -> None:
     file = tmp_path / "test.json.zip"
     file.write_bytes(b"PK no zip")
-    with pytest.raises(DataError, match="not a readable zip"):
+    with pytest.raises(DataError, match="not JSON|damaged archive"):
         load("multiwoz", tmp_path)
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("a.json", "{}")
         archive.writestr("../b.json", "{}")
-    with pytest.raises(DataError, match="one .json member, found 2"):
+    with pytest.raises(DataError, match="2 files in the zip, expected one"):
         load("multiwoz", tmp_path)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("../../out.json", "[" + " " * 5000)
-    monkeypatch.setattr(records, "MAX_BYTES", 4000)
-    with pytest.raises(DataError, match="5001 bytes"):
+    monkeypatch.setattr(reading, "MAX_BYTES", 4000)
+    with pytest.raises(DataError, match="larger than 4000 bytes unpacked"):
         load("multiwoz", tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["test.json.zip"]
 
