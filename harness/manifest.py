@@ -222,9 +222,10 @@ def _policy(policy: Policy) -> dict[str, Json]:
 
 
 def _proxies(run: Run) -> list[dict[str, Json]]:
-    found: dict[tuple[str, str, int], dict[str, Json]] = {}
+    found: dict[tuple[str, str, int, str], dict[str, Json]] = {}
     for cell in run.cells:
-        at = (cell.suite, cell.policy, cell.seed)
+        proxy = cell.arm.proxy
+        at = (cell.suite, cell.policy, cell.seed, "" if proxy is None else proxy.uid)
         if cell.arm.proxy is not None and at not in found:
             folder = run.artifacts[cell.arm.proxy.uid].folder
             report = json.loads((folder / "proxy.json").read_text())

@@ -17,6 +17,7 @@ from rsft_bench.harness.errors import (
 from rsft_bench.harness.method import Method
 from rsft_bench.harness.policies.language_model import CAUSAL_ENDINGS
 from rsft_bench.harness.policy_kinds import OwnTrainer
+from rsft_bench.harness.recorded_data import check_runnable
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.reward_protocols import (
     ConfigurableReward,
@@ -66,6 +67,7 @@ def check_config(
     """
     for spec in config.suites:
         suite = catalog.suite(spec.name)
+        check_runnable(suite)
         known_options(spec, "suite", suite.options)
         if config.pool.extra_prompts and not getattr(suite, "extra_prompts", False):
             raise ConfigError(
