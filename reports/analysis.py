@@ -52,6 +52,7 @@ from rsft_bench.reports.economics import (
 )
 from rsft_bench.reports.means import Key, Means, full_seeds
 from rsft_bench.reports.naming import Variant, order, variants
+from rsft_bench.reports.pools import PoolStudy, as_json, pool_studies
 from rsft_bench.reports.rounds import RoundFacts, round_facts
 
 DEFAULT_MARGIN = 0.05
@@ -112,6 +113,7 @@ class Analysis:
     suites: tuple[SuiteAnalysis, ...]
     margin: float
     left_out: tuple[str, ...]
+    pools: tuple[PoolStudy, ...] = ()
 
     def label(self, variant: str) -> str:
         """Short words for a variant id or a side of a comparison."""
@@ -141,6 +143,7 @@ def _analyse(run: RunFolder) -> Analysis:
             _suite(run, rows, manifest, means, table, records, key) for key in means.keys()
         ),
         left_out=tuple(left_out),
+        pools=tuple(pool_studies(rows, run.examples(), manifest, table)),
         margin=float(gate.get("margin", DEFAULT_MARGIN)),
     )
 
@@ -160,6 +163,7 @@ def as_results(found: Analysis) -> dict[str, Any]:
         "answers": [asdict(a) for a in answers(found)],
         "comparisons": list(found.records),
         "suites": [_suite_results(s) for s in found.suites],
+        "pools": [as_json(study) for study in found.pools],
     }
 
 

@@ -13,6 +13,7 @@ from rsft_bench.reports.formatting import covers, plural, rate
 from rsft_bench.reports.gauges import ceiling_lines, fixed_training, reward_warnings
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.sections_audit import authored
+from rsft_bench.reports.sections_pools import pool_verdicts, pools
 from rsft_bench.reports.sections_proposals import proposals
 from rsft_bench.reports.sections_rounds import rounds
 from rsft_bench.reports.verdicts import headroom_words
@@ -22,6 +23,11 @@ LEAD = (
     "a learned reward likes and fine-tunes on them. This run asks whether that beats its rivals: "
     "more SFT on the same data, the same data filtered, a lower temperature, and drawing n answers "
     "for every request (best-of-n)."
+)
+POOL_LEAD = (
+    "This run has no model: several systems answered the same questions, people rated every "
+    "answer, and rewards choose among them. It asks which reward chooses best by what people said. The "
+    "questions about RSFT below are about training, which this run does not do."
 )
 PASS = (
     "Pass rate is the share of answers that pass every hard check of the suite (gold). Gold "
@@ -55,8 +61,11 @@ def how_to_read(found: Analysis) -> tuple[str, ...]:
 def build(run: RunFolder, found: Analysis) -> Document:
     """The report of a run."""
     replies = answers(found)
-    curve, drawn = tuning.mixtures(found), proposals(found)
+    rated = {study.suite for study in found.pools}
+    rated_only = bool(rated) and all(s.key.suite in rated for s in found.suites)
+    curve, drawn, chosen = tuning.mixtures(found), proposals(found), pools(found)
     sections = (
+        *([] if chosen is None else [chosen]),
         Section("How to read this", tuple(Text(t) for t in how_to_read(found))),
         quality.quality(found),
         quality.temperatures(found),
@@ -77,13 +86,18 @@ def build(run: RunFolder, found: Analysis) -> Document:
     return Document(
         title=f"RSFT benchmark: {found.manifest.get('name', run.path.name)}",
         subtitle=_subtitle(found),
-        lead=LEAD,
+        lead=POOL_LEAD if rated_only else LEAD,
+        asked="Which reward chooses best?" if rated_only else "Does RSFT beat SFT?",
         warnings=tuple(
             [*ceiling_lines(found.manifest), *fixed_training(found.manifest), *_warnings(found)]
         ),
-        verdicts=tuple(
-            Verdict(p.where, p.word, p.short, _numbers(found, s), _caution(s))
-            for p, s in zip(replies[0].parts, found.suites, strict=True)
+        verdicts=(
+            *pool_verdicts(found),
+            *(
+                Verdict(p.where, p.word, p.short, _numbers(found, s), _caution(s))
+                for p, s in zip(replies[0].parts, found.suites, strict=True)
+                if s.key.suite not in rated
+            ),
         ),
         answers=tuple(replies),
         sections=sections,
