@@ -26,8 +26,8 @@ LEAD = (
 )
 POOL_LEAD = (
     "This run has no model: several systems answered the same questions, people rated every "
-    "answer, and rewards choose among them. It asks which reward chooses best by what people said. The "
-    "questions about RSFT below are about training, which this run does not do."
+    "answer, and rewards choose among them. It asks which reward chooses best by what people said. "
+    "The questions about RSFT below are about training, which this run does not do."
 )
 PASS = (
     "Pass rate is the share of answers that pass every hard check of the suite (gold). Gold "

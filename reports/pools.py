@@ -29,6 +29,7 @@ RANDOM_PICK = "random pick"
 class Choice:
     """One way of choosing. ``mean`` on the raters' scale; ``gain`` over the random pick.
 
+    ``over_system`` is the gain over always taking the system that is best on the labelled split.
     ``recovered`` is the share of the split raters' gain, None where that gain is not positive.
     ``variant`` is empty for people and for always taking one system.
     """
@@ -38,6 +39,7 @@ class Choice:
     mean: Effect
     gain: Effect | None
     recovered: float | None
+    over_system: Effect | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def as_json(study: PoolStudy) -> dict[str, Json]:
     plain["choices"] = [
         {"name": c.name, "variant": c.variant, "recovered": c.recovered}
         | {"mean": effect_fields(c.mean), "gain": effect_fields(c.gain) if c.gain else None}
+        | {"over_system": effect_fields(c.over_system) if c.over_system else None}
         for c in study.choices
     ]
     return plain
@@ -141,17 +144,20 @@ def _study(
     split = base.assign(value=[people[n].split for n in base["example_id"]])
     naive = base.assign(value=[people[n].naive for n in base["example_id"]])
     top = float(split["value"].mean() - base["value"].mean())
+    always = None
+    if best is not None and all(best in f.get("systems", ()) for f in rated.values()):
+        always = base.assign(value=[_of_system(rated[n], best) for n in base["example_id"]])
     choices = [_choice(RANDOM_PICK, "base", base, None, top)]
     for variant in dict.fromkeys(folded["variant"]):
         if variant != "base":
             label = _label(table[variant], own) if variant in table else variant
             frame = folded[folded["variant"] == variant]
-            choices.append(_choice(label, variant, frame, base, top))
-    if best is not None and all(best in f.get("systems", ()) for f in rated.values()):
-        always = base.assign(value=[_of_system(rated[n], best) for n in base["example_id"]])
+            choices.append(_choice(label, variant, frame, base, top, always))
+    if always is not None:
         choices.append(_choice(f"always {best}", "", always, base, top))
     choices.sort(key=lambda c: c.mean.estimate)
-    choices += [_choice(SPLIT, "", split, base, top), _choice(NAIVE, "", naive, base, top)]
+    choices.append(_choice(SPLIT, "", split, base, top, always))
+    choices.append(_choice(NAIVE, "", naive, base, top, always))
     return PoolStudy(
         suite=name,
         split="confirm",
@@ -173,14 +179,23 @@ def _label(variant: Variant, own: str) -> str:
 
 
 def _choice(
-    name: str, variant: str, frame: pd.DataFrame, base: pd.DataFrame | None, top: float
+    name: str,
+    variant: str,
+    frame: pd.DataFrame,
+    base: pd.DataFrame | None,
+    top: float,
+    always: pd.DataFrame | None = None,
 ) -> Choice:
     frame = frame.sort_values(["seed", "example_id"])
     cluster, seed = list(frame["cluster"].astype(str)), [int(s) for s in frame["seed"]]
-    values = frame["value"].to_numpy(np.float64)
-    mean = cluster_interval(values, cluster, seed)
+    mean = cluster_interval(frame["value"].to_numpy(np.float64), cluster, seed)
     if base is None:
         return Choice(name, variant, mean, None, None)
-    against = base.sort_values(["seed", "example_id"])["value"].to_numpy(np.float64)
-    gain = two_way_effect(values - against, cluster, seed)
-    return Choice(name, variant, mean, gain, gain.estimate / top if top > 0 else None)
+
+    def over(other: pd.DataFrame) -> Effect:
+        against = other.sort_values(["seed", "example_id"])["value"].to_numpy(np.float64)
+        return two_way_effect(frame["value"].to_numpy(np.float64) - against, cluster, seed)
+
+    gain = over(base)
+    share = gain.estimate / top if top > 0 else None
+    return Choice(name, variant, mean, gain, share, None if always is None else over(always))

@@ -37,9 +37,10 @@ def _verdict(study: PoolStudy) -> Verdict:
     if not rewards:
         return Verdict(study.suite, "cannot tell", "no reward chose", others, "")
     best = max(rewards, key=lambda c: c.mean.estimate)
-    lo = None if best.gain is None else best.gain.lo
-    word = "yes" if lo is not None and lo > 0 else "cannot tell"
-    short = f"does a reward choose better than chance? {best.name}: {gain(best.gain, 2)}"
+    rival = best.gain if best.over_system is None else best.over_system
+    word = "yes" if rival is not None and rival.lo is not None and rival.lo > 0 else "cannot tell"
+    whom = "chance" if best.over_system is None else "always taking the best system"
+    short = f"does a reward choose better than {whom}? {best.name}: {gain(rival, 2)}"
     return Verdict(study.suite, word, short, f"Mean rating {level(best.mean, 2)}; {others}.", "")
 
 
@@ -50,6 +51,7 @@ def _table(study: PoolStudy) -> Table:
             choice.name,
             level(choice.mean, 2),
             "reference" if choice.gain is None else gain(choice.gain, 2),
+            NA if choice.over_system is None else gain(choice.over_system, 2),
             NA if choice.recovered is None else percent(choice.recovered),
         )
         for choice in study.choices
@@ -67,7 +69,10 @@ def _table(study: PoolStudy) -> Table:
         f"{count(study.equal)} questions have equal answers of different systems; these share "
         "their ratings, and ties of a reward share the choice."
     )
-    head = ("who chooses", f"mean rating ({lo:g} to {hi:g})", "gain over random pick", "recovered")
+    head = (
+        *("who chooses", f"mean rating ({lo:g} to {hi:g})", "gain over random pick"),
+        *("gain over always the best system", "recovered"),
+    )
     strong = tuple(i for i, c in enumerate(study.choices) if c.name.endswith("split raters"))
     return Table(
         f"{study.suite}: what people thought of the answer served", head, tuple(rows), note, strong
