@@ -54,6 +54,7 @@ from rsft_bench.reports.means import Key, Means, full_seeds
 from rsft_bench.reports.naming import Variant, order, variants
 from rsft_bench.reports.pools import PoolStudy, as_json, pool_studies
 from rsft_bench.reports.rounds import RoundFacts, round_facts
+from rsft_bench.reports.sections_satisfaction import Levels, satisfaction_levels
 
 DEFAULT_MARGIN = 0.05
 PLACE = ("suite", "policy", "a", "b", "metric", "split")
@@ -114,6 +115,7 @@ class Analysis:
     margin: float
     left_out: tuple[str, ...]
     pools: tuple[PoolStudy, ...] = ()
+    satisfaction: Levels = ()
 
     def label(self, variant: str) -> str:
         """Short words for a variant id or a side of a comparison."""
@@ -143,6 +145,7 @@ def _analyse(run: RunFolder) -> Analysis:
             _suite(run, rows, manifest, means, table, records, key) for key in means.keys()
         ),
         left_out=tuple(left_out),
+        satisfaction=satisfaction_levels(means, table),
         pools=tuple(pool_studies(rows, run.examples(), manifest, table)),
         margin=float(gate.get("margin", DEFAULT_MARGIN)),
     )

@@ -16,6 +16,7 @@ from rsft_bench.reports.sections_audit import authored
 from rsft_bench.reports.sections_pools import pool_verdicts, pools
 from rsft_bench.reports.sections_proposals import proposals
 from rsft_bench.reports.sections_rounds import rounds
+from rsft_bench.reports.sections_satisfaction import satisfaction
 from rsft_bench.reports.verdicts import headroom_words
 
 LEAD = (
@@ -61,6 +62,7 @@ def how_to_read(found: Analysis) -> tuple[str, ...]:
 def build(run: RunFolder, found: Analysis) -> Document:
     """The report of a run."""
     replies = answers(found)
+    felt = satisfaction(found.satisfaction, found.variants, found.manifest.get("satisfaction"))
     rated = {study.suite for study in found.pools}
     rated_only = bool(rated) and all(s.key.suite in rated for s in found.suites)
     curve, drawn, chosen = tuning.mixtures(found), proposals(found), pools(found)
@@ -73,7 +75,7 @@ def build(run: RunFolder, found: Analysis) -> Document:
         quality.maps(found),
         *([] if curve is None else [curve]),
         audit.accepted(found),
-        *(section for section in (drawn, rounds(found)) if section is not None),
+        *(section for section in (drawn, rounds(found), felt) if section is not None),
         audit.task(found),
         audit.harm(found),
         audit.training(found),

@@ -153,7 +153,8 @@ def _example(context: str, found: Sequence[tuple[str, float]]) -> tuple[Example,
     lines = [
         f"{who.get(str(t.get('role')), 'Agent')}: {spoken(t, f'context {name}')}" for t in turns
     ]
-    kept, size = [], 0
+    kept: list[str] = []
+    size = 0
     for line in reversed(lines):
         # A single long answer of an interface keeps its beginning.
         line = line[: MAX_CHARS // 2]

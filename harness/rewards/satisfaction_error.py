@@ -17,11 +17,11 @@ import numpy as np
 
 from rsft_bench.harness.rewards.satisfaction import (
     Embed,
-    balanced,
     features,
     law,
     likeliest,
     shares_of,
+    softened,
     thresholds,
 )
 from rsft_bench.harness.rewards.satisfaction_data import MOST, Ratings
@@ -84,7 +84,7 @@ class SatisfactionError:
     folds: int
     shares: tuple[float, ...]
     likeliest: RuleError
-    balanced: RuleError
+    softened: RuleError
     constant: RuleError
     mae: float
     mae_constant: float
@@ -116,7 +116,7 @@ def cross_validated(
         train, test = fold != k, fold == k
         shares = shares_of(votes[train])
         found[test] = law(thresholds(matrix[train], votes[train]), matrix[test])
-        spread[test] = balanced(found[test], shares)
+        spread[test] = softened(found[test], shares)
         middle[test] = means[train].mean()
     expected = found @ SCALE
     common = np.full(len(votes), int(np.bincount(votes).argmax()), dtype=np.int64)
@@ -126,7 +126,7 @@ def cross_validated(
         folds=folds,
         shares=tuple(float(s) for s in shares_of(votes)),
         likeliest=rule_error(votes, likeliest(found), sessions, seed),
-        balanced=rule_error(votes, spread, sessions, seed),
+        softened=rule_error(votes, spread, sessions, seed),
         constant=rule_error(votes, common, sessions, seed),
         mae=float(np.abs(expected - means).mean()),
         mae_constant=float(np.abs(middle - means).mean()),
@@ -181,7 +181,7 @@ def kappa(tables: FloatArray) -> FloatArray:
     agree = np.trace(tables, axis1=1, axis2=2) / total
     chance = (tables.sum(axis=1) * tables.sum(axis=2)).sum(axis=1) / total**2
     gap = 1 - chance
-    return np.divide(agree - chance, gap, out=np.zeros_like(gap), where=gap > 0)
+    return np.asarray(np.divide(agree - chance, gap, out=np.zeros_like(gap), where=gap > 0))
 
 
 def spearman(a: Sequence[float] | FloatArray | IntArray, b: FloatArray | IntArray) -> float:
