@@ -54,7 +54,7 @@ from rsft_bench.reports.means import Key, Means, full_seeds
 from rsft_bench.reports.naming import Variant, order, variants
 from rsft_bench.reports.pools import PoolStudy, as_json, pool_studies
 from rsft_bench.reports.rounds import RoundFacts, round_facts
-from rsft_bench.reports.sections_satisfaction import Levels, satisfaction_levels
+from rsft_bench.reports.satisfaction import Levels, satisfaction_levels
 
 DEFAULT_MARGIN = 0.05
 PLACE = ("suite", "policy", "a", "b", "metric", "split")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rsft_bench.harness.statistics import Effect
 from rsft_bench.reports.document import Block, Section, Table, Text
 from rsft_bench.reports.formatting import NA, count, interval, level, rate
-from rsft_bench.reports.means import Key, Means
+from rsft_bench.reports.satisfaction import INDEX, PREDICTED, Levels
 
-PREDICTED, INDEX = "satisfaction_predicted", "satisfaction_index"
 WORDS = {
     PREDICTED: "predicted rating, 0 for 1 of 5 to 1 for 5 of 5 [95 %]",
     INDEX: "index of checks, not satisfaction [95 %]",
@@ -25,22 +23,6 @@ INDEX_TEXT = (
     "The index is the mean of: right by the suite's checks, polite, apologises where it refuses, "
     "and of ordinary length. No person was asked, and it is not satisfaction."
 )
-#: (suite, policy, variant, what, level) of every variant that has the column.
-Levels = tuple[tuple[str, str, str, str, Effect], ...]
-
-
-def satisfaction_levels(means: Means, names: Mapping[str, Any]) -> Levels:
-    """Means on confirm of every satisfaction column that the rows have."""
-    return tuple(
-        (key.suite, key.policy, variant, what, effect)
-        for what in (PREDICTED, INDEX)
-        if what in means.metrics
-        for key in means.keys()
-        for variant in names
-        if means.has(key, variant)
-        for effect in [means.level(Key(*key), variant, what)]
-        if effect is not None
-    )
 
 
 def satisfaction(

@@ -92,7 +92,8 @@ def validate(suite: Suite, options: Mapping[str, Json], seed: int) -> Validation
         ceiling, floors = _ceiling(suite, tested), _floors(suite, tested)
         fatal, warnings = _reasons(data, clusters, ceiling, floors, (family, split))
     else:
-        ceiling, floors = dict(special.ceiling), dict(special.floors)
+        ceiling = dict(special.ceiling)
+        floors = {name: dict(level) for name, level in special.floors.items()}
         fatal, warnings = list(special.fatal), list(special.warnings)
     worst: Verdict = "cannot support a conclusion" if fatal else "warn" if warnings else "ok"
     return ValidationReport(
