@@ -108,7 +108,23 @@ def reward_table(found: Analysis) -> Table | None:
         *("suite", "reward", "gold labels a seed", "pairs a seed", "held-out answers"),
         *("accuracy [95 %]", "AUC", "AUC in prompt", "Brier"),
     )
+    note += "".join(_origin(p["labels"]) for p in _label_sources(found).values())
     return Table("The reward on its own held-out labels", head, tuple(rows), note)
+
+
+def _label_sources(found: Analysis) -> dict[str, Mapping[str, Json]]:
+    """One fitted reward for each data set that brought labels, by its name."""
+    fitted = [p for p in found.manifest.get("proxies", []) if p.get("labels")]
+    return {str(p["labels"]["suite"]): p for p in fitted}
+
+
+def _origin(labels: Mapping[str, Json]) -> str:
+    skipped = sum(int(n) for n in (labels.get("skipped") or {}).values())
+    return (
+        f" Rows “on {labels['suite']}” were fitted on and held out from that data set's labels, "
+        f"not on gold: {labels['attribution']}; licence {labels['licence']}; {count(skipped)} of "
+        "its records left out."
+    )
 
 
 def _held_out(found: Analysis, reports: list[Mapping[str, Json]]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from rsft_bench.harness.types import TEST_SPLITS, Example, FloatArray, Json, Sui
 
 Level = Mapping[str, float | None]
 MIN_CLUSTERS = 10
+MIN_PROMPTS = 5
 MAX_LABELS = 4000
 """Answers that rewards are fitted on here, whole prompts in order; more would only take longer."""
 
@@ -152,6 +153,15 @@ def _rewards(
     split = halves(*answers)
     sizes = np.array([len(text) for text in split.rest.texts], dtype=np.float64)
     found["longest"] = _told(report_of(sizes / (sizes.max() + 1), split, 0))
+    classes: dict[str, set[bool]] = {}
+    for prompt, label in zip(split.rest.prompts, split.rest.truth, strict=True):
+        classes.setdefault(prompt, set()).add(bool(label))
+    if sum(len(kinds) > 1 for kinds in classes.values()) < MIN_PROMPTS:
+        notes.append(
+            f"fewer than {MIN_PROMPTS} held-out contexts have answers of both labels: how rewards "
+            "order the answers to one context cannot be told"
+        )
+        found = {name: {**told, "auc_in_prompt": None} for name, told in found.items()}
     return found, notes
 
 
