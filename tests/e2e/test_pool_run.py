@@ -111,3 +111,26 @@ def test_what_cannot_be_run_is_refused_in_one_line(
     file.write_text(json.dumps({**config(tmp_path), "suites": [hhs]}))
     assert main(["run", str(file), "--out", str(tmp_path / "out"), "--quiet"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.shared("dstc9_track1")
+def test_the_example_runs_on_real_ratings(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RSFT_BENCH_CACHE_DIR", str(tmp_path / "cache"))
+    example = Path(__file__).parents[2] / "examples" / "dstc9_best_of_3.yaml"
+    changes = {
+        "suites.0.path": shared_data / "dstc9_track1",
+        "suites.0.limit": 60,
+        "reward.n_label": 180,
+        "seeds": "[0]",
+    }
+    sets = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
+    argv = ["run", str(example), "--out", str(tmp_path / "out"), "--workers", "0", "--quiet"]
+    assert main([*argv, *sets]) == 0
+    (study,) = json.loads((tmp_path / "out" / "results.json").read_text())["pools"]
+    means = {c["name"]: c["mean"]["estimate"] for c in study["choices"]}
+    assert study["examples"] == 60
+    assert len(means) == 9
+    assert means["people, naive"] > means["people, split raters"]
+    assert all(1 <= value <= 5 for value in means.values())

@@ -189,7 +189,9 @@ def test_uss_rates_the_answer_before_the_rated_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", MAKERS)
-@pytest.mark.parametrize("fault", ["cut", "latin", "bom", "shape", "empty", "binary"])
+@pytest.mark.parametrize(
+    "fault", ["cut", "latin", "bom", "shape", "empty", "binary", "utf16", "huge"]
+)
 def test_a_wrong_file_is_one_line_with_its_name(name: str, fault: str, tmp_path: Path) -> None:
     folder = MAKERS[name](tmp_path)
     file = folder / FILES[name]
@@ -201,6 +203,8 @@ def test_a_wrong_file_is_one_line_with_its_name(name: str, fault: str, tmp_path:
         "shape": b'{"a": 1}\n',
         "empty": b"",
         "binary": bytes(range(256)),
+        "utf16": whole.decode().encode("utf-16"),
+        "huge": b"x" * 3_000_000,
     }[fault]
     if fault == "cut" and name == "hh_rlhf":
         file.write_bytes(gzip.compress(whole)[:200])
@@ -213,6 +217,7 @@ def test_a_wrong_file_is_one_line_with_its_name(name: str, fault: str, tmp_path:
         load(name, folder)
     text = str(caught.value)
     assert "\n" not in text
+    assert len(text) < 1000
     assert file.name in text or str(folder) in text
 
 
