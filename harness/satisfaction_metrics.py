@@ -35,9 +35,7 @@ class SatisfactionIndex:
     """
 
     name: str = INDEX
-    doc: str = (
-        "mean of right, polite, apologises where it refuses, length: an index, not satisfaction"
-    )
+    doc: str = "mean of right, polite, apologises where it refuses, length; on request: an index"
     bounded: bool = True
 
     def measure(self, example: Example, row: Mapping[str, Json]) -> float:
