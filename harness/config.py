@@ -86,6 +86,19 @@ class TrainingConfig(_Model):
     device: Literal["cpu", "cuda"] = Field("cpu", description="where fits are computed")
 
 
+class SuiteSource(BaseModel):
+    """A suite of kind `labels` with its options: {suite: hh_rlhf, path: DIR}."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    suite: str = Field(min_length=1, description="registered name, see `rsft-bench list suites`")
+
+    @property
+    def spec(self) -> SuiteSpec:
+        """As a suite; its label sets it off from the suites that are run."""
+        given = dict(self.model_extra or {})
+        return SuiteSpec(name=self.suite, label=f"labels@{self.suite}", **given)
+
+
 class RewardConfig(NamedSpec):
     """The reward that accepts, with options that it declares itself, such as `scale` of `noisy`.
 
@@ -94,6 +107,9 @@ class RewardConfig(NamedSpec):
 
     name: str = Field("proxy", min_length=1, description="see `rsft-bench list rewards`")
     n_label: int = Field(400, ge=10, description="gold-labelled answers the reward is fitted on")
+    labels: SuiteSource | None = Field(
+        None, description="fit on labels of this data set of kind `labels`, not on gold"
+    )
 
 
 class EvaluationConfig(_Model):
@@ -113,6 +129,9 @@ class EvaluationConfig(_Model):
     )
     kl: bool = Field(
         False, description="measure how far each trained policy is from sft on confirm draws"
+    )
+    satisfaction: str | None = Field(
+        None, description="`index`, or a file of satisfaction ratings that a predictor is fitted on"
     )
     serve_prompts: int = Field(
         32, ge=0, description="confirm prompts timed one by one for latency; 0 times nothing"
@@ -185,8 +204,9 @@ class RunConfig(_Model):
 
         ``RunConfig.model_validate(config.resolved())`` gives an equal config. ``name`` is left
         out: a label does not change the rows; so are ``policies`` of a suite that takes them all,
-        ``file`` of one that is none, ``training`` of a policy that has none of its own, and
-        ``allow_code`` where it allows nothing.
+        ``file`` of one that is none, ``training`` of a policy that has none of its own,
+        ``reward.labels`` and ``evaluation.satisfaction`` where they are not set, and ``allow_code``
+        where it allows nothing.
         """
         plain: dict[str, Json] = _plain(self.model_dump(mode="python"))
         del plain["name"]
@@ -195,6 +215,9 @@ class RunConfig(_Model):
                 for key in keys:
                     if spec[key] is None:
                         del spec[key]
+        for section, key in (("reward", "labels"), ("evaluation", "satisfaction")):
+            if plain[section][key] is None:
+                del plain[section][key]
         if not self.allow_code:
             del plain["allow_code"]
         return plain

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from rsft_bench.harness.statistics import Effect
 from rsft_bench.harness.types import FloatArray
 from rsft_bench.reports import plots
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import find
 from rsft_bench.reports.contests import MapCell
 from rsft_bench.reports.economics import Cost, volumes
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import count
 from rsft_bench.reports.naming import SERVED, Variant
 from rsft_bench.reports.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, Dot, Mark

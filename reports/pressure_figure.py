@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.overoptimization import Band, Pressure, Step, called, root
 from rsft_bench.reports.plots import BLUE, GREEN, GREY, INK, clean
 

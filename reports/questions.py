@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Literal, TypeAlias
 
 from rsft_bench.harness.types import Json
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import big, count, plural, rate, seconds, total
 from rsft_bench.reports.gaming import gaming_part, thresholds
 from rsft_bench.reports.model_kinds import kinds_answer

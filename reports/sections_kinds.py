@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rsft_bench.reports.analysis import Analysis
 from rsft_bench.reports.document import Section, Table, Text
+from rsft_bench.reports.findings import Analysis
 from rsft_bench.reports.formatting import covers
 from rsft_bench.reports.model_kinds import LEAST_KINDS, kind_rows, kinds_answer
 

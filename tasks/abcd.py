@@ -73,7 +73,7 @@ def _subflows(file: Path) -> Iterator[tuple[str, str, Json, str]]:
 
 
 def _clusters(found: Sequence[tuple[str, str, Json, str]]) -> list[str]:
-    """The guideline each belongs to: some differ in a word (a return for its colour or its size)."""
+    """The guideline each belongs to; some differ in a word (a return for its colour, its size)."""
     texts = [
         " ".join(need(a, "text", str, where) for a in need(subflow, "actions", list, where))
         for _, _, subflow, where in found

@@ -14,6 +14,10 @@ from rsft_bench.harness.presets import names
 from rsft_bench.harness.runfolder import RunFolder
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+REAL = {
+    "real_data": ("sgd", "multiwoz", "crosswoz"),
+    "intent_routing": ("banking77", "clinc_oos"),
+}
 SMALL = (
     *("seeds=[0]", "pool.max_new_tokens=8", "reward.n_label=20", "evaluation.serve_prompts=1"),
     *("training.sft_steps=3", "training.steps=2", "suites.0.n_train=16"),

@@ -13,8 +13,7 @@ import pytest
 
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.types import SPLITS, SuiteData
-from rsft_bench.tasks import SUITES
-from rsft_bench.tasks import reading
+from rsft_bench.tasks import SUITES, reading
 from rsft_bench.tasks.grounded.chinese import CHINESE, truth
 from rsft_bench.tasks.grounded.logs import QUALITIES
 from rsft_bench.tasks.grounded.matching import locate

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from unit.test_report_verdicts import analysis, record, suite
 
-from rsft_bench.reports.analysis import Analysis
+from rsft_bench.reports.findings import Analysis
 from rsft_bench.reports.means import Key
 from rsft_bench.reports.model_kinds import kinds_answer
 from rsft_bench.reports.sections_kinds import model_kinds
