@@ -18,6 +18,7 @@ from rsft_bench.tasks.sgd import SGD
 from rsft_bench.tasks.synthetic_choices import SYNTHETIC_CHOICES
 from rsft_bench.tasks.tau2 import TAU2
 from rsft_bench.tasks.tech_support import TECH_SUPPORT
+from rsft_bench.tasks.zh_after_sales import ZH_AFTER_SALES
 
 SUITES: Registry[Suite] = Registry(
     "suite",
@@ -26,6 +27,7 @@ SUITES: Registry[Suite] = Registry(
         RETURNS_REFUNDS,
         BILLING,
         TECH_SUPPORT,
+        ZH_AFTER_SALES,
         SYNTHETIC_CHOICES,
         INTENT_ROUTING,
         SGD,
