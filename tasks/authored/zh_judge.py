@@ -27,8 +27,10 @@ BRIEF_WORDS = 60
 """Chinese characters count as words; about one and a half to two make an English word."""
 
 _COPY = 0.8
+# "3月5日后" names no day, unlike "3月5日前后".
+_AFTER = re.compile(r"[之以]?后(?!天)")
 _PUNCTUATION = re.compile(r"[^\w]|_")
-_PAID = "实付|支付|付款(?!账户)|已付|订单|下单|总价|原价|单价|每件|一件|每个|运费|购买|扣"
+_PAID = "实付|支付|付了|付过|付款(?!账户)|已付|订单|下单|总价|原价|单价|每件|一件|每个|运费|购买|扣"
 _BACK = "退|返|到账|入账|补"
 _ROLES: Mapping[str, Mapping[str, zh.Role]] = {
     "track": {
@@ -90,7 +92,9 @@ def _states(facts: Mapping[str, Json], text: str) -> tuple[float, bool]:
             hit = next((k for k, key in need.items() if _is(value, k, key)), "")
             kind = hit if hit == "money" else value.kind
             role = zh.role_of(clause, value, found, roles[kind]) if kind in roles else ""
-            if hit and (hit == "period" or not zh.voided(clause)) and role != "other":
+            late = hit == "date" and _AFTER.match(clause, value.end) is not None
+            held = hit == "period" or not (zh.voided(clause) or late)
+            if hit and held and role != "other":
                 stated.add(hit)
             elif not hit and value.key not in derived and kind in roles:
                 wrong = wrong or role == "right" or (role == "" and kind in need)
@@ -126,6 +130,8 @@ def _made_up(example: Example, text: str, places: frozenset[str]) -> bool:
 def _false_act(example: Example, text: str) -> bool:
     outcome = str(example.facts["outcome"])
     true = _TRUE.get(outcome.removesuffix("_yes").removesuffix("_no"), frozenset())
+    if example.facts["no_record"] and zh.claims_status(text):
+        return True
     return bool(zh.done(text) - true)
 
 

@@ -24,11 +24,15 @@ _PAID = re.compile(r"付费|自费|收费|有偿|自理|自付|自行承担")
 _WITHIN = re.compile(r"(?:没有?|未|尚未|不)(?:超过|超出|超|过|到|满)")
 _OVERDUE = re.compile(r"超过|超出|已过|过了|过期|逾期|过保|超时|超期")
 _RULE = re.compile(r"(?:天|日|月|年|周)(?:之内|以内|内)")
-_ANCHOR = re.compile(r"您|亲|这单|这件|本单|该单|还在|还没|尚|才|刚|现在|已经|已超|已过|符合")
+_ANCHOR = re.compile(
+    r"(?<!请)您(?!好)|这单|这件|本单|该单|还在|还没|尚|才(?!可|能|行|给|支持|会)|刚|现在|已经|已超|已过|符合"
+)
 _NO = (
     r"不能|不可|无法|没法|没有?办法|不支持|不符合|不予|不接受|不给|不行|不再|恕不|办不了|拒绝|未能"
 )
 _YES = re.compile(r"可以|可(?=为|给|帮|办)|能|支持|同意|没问题|为您|给您|帮您|行的|好的|免费")
+_PLAIN_YES = re.compile(r"可以|能的|没问题|支持|同意|行的|好的")
+_EARLY = re.compile(r"才(?!可|能|行|给|支持|会)|刚|只有|仅|(?:没有?|未|尚未)(?:超|过|到|满)")
 _DOES = re.compile(r"办理|受理|处理|安排|申请|操作")
 _FILLER = re.compile(r"[亲您好的哦呢哈啊了呀这]|没问题")
 
@@ -68,6 +72,10 @@ _DONE = re.compile(
     r"已(?:经)?(?:为您|给您|帮您)?(?P<act>签收|送达|丢失|到账|退款|退回|取消|开具|开好|开出|寄出|"
     r"发送|补发|重发|换新|换货|退货|修好|维修好|拦截|送到)"
 )
+_STATUS = re.compile(
+    r"正在(?:运输|配送|派送|处理|退款|发货|补发)|(?:运输|派送|配送|处理|退款)中|在途|在路上|"
+    r"已(?:经)?(?:为您|给您|帮您)?(?:处理|受理|登记|审核|发货|发出|揽收)"
+)
 _SOON = re.compile(
     r"明天|后天|今晚|下周|下个?月|月底|(?<![一二两三四五六几每\d])周[一二三四五六日末]|星期[一二三四五六日天]"
 )
@@ -96,7 +104,7 @@ def decision(text: str, stems: Sequence[str]) -> Decision:
     """
     stem = "|".join(stems) or "(?!)"
     no = re.compile(rf"{_NO}|(?:{stem})不了|不(?:{stem})")
-    yes = declined = ruled_out = anchored = False
+    yes = declined = ruled_out = anchored = early = False
     for raw in clauses(text):
         if _IF.search(raw):
             continue
@@ -105,18 +113,19 @@ def decision(text: str, stems: Sequence[str]) -> Decision:
         rest = _WITHIN.sub("", clause)
         overdue = _OVERDUE.search(rest) is not None
         negated = no.search(rest) is not None
-        topical = (
-            re.search(stem, clause) is not None
-            or _DOES.search(clause) is not None
-            or len(_FILLER.sub("", clause)) <= 4
-        )
-        if overdue or (negated and topical) or _PAID.search(clause):
+        topical = re.search(stem, clause) is not None or _DOES.search(clause) is not None
+        short = len(_FILLER.sub("", clause)) <= 4
+        early = early or _EARLY.search(clause) is not None
+        if overdue or (negated and (topical or short)) or _PAID.search(clause):
             if overdue and negated and not held:
                 ruled_out = True
             else:
                 declined = True
-        elif topical and _YES.search(clause) and not negated:
-            if held or not _RULE.search(clause):
+        elif (
+            not negated and (_YES if topical else _PLAIN_YES).search(clause) and (topical or short)
+        ):
+            # "您才签收3天，7天内可以退": the rule is told for this case.
+            if held or early or not _RULE.search(clause):
                 yes = True
         anchored = anchored or (held and not overdue)
     if yes and (declined or (ruled_out and not anchored)):
@@ -165,6 +174,11 @@ def done(text: str) -> frozenset[str]:
     return frozenset(
         m["act"] for c in clauses(text) if not _IF.search(c) for m in _DONE.finditer(c)
     )
+
+
+def claims_status(text: str) -> bool:
+    """Whether the text says how a case stands, which nobody knows where no record was found."""
+    return bool(done(text)) or _STATUS.search(fold(text)) is not None
 
 
 def vague_days(text: str) -> frozenset[str]:
