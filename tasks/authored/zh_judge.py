@@ -28,15 +28,15 @@ BRIEF_WORDS = 60
 
 _COPY = 0.8
 # "3月5日后" names no day, unlike "3月5日前后".
-_AFTER = re.compile(r"[之以]?后(?!天)")
+_BEYOND = {"date": re.compile(r"[之以]?后(?!天)"), "period": re.compile(r"以上|开外")}
 _PUNCTUATION = re.compile(r"[^\w]|_")
 _PAID = "实付|支付|付了|付过|付款(?!账户)|已付|订单|下单|总价|原价|单价|每件|一件|每个|运费|购买|扣"
-_BACK = "退|返|到账|入账|补"
+_BACK = "退|返|打[回到]|到账|入账|补"
 _ROLES: Mapping[str, Mapping[str, zh.Role]] = {
     "track": {
         "date": zh.Role(
             "送达|送到|抵达|派送|派件|到|签收|收到|拿到|取",
-            "发货|发出|寄出|出库|揽收|揽件|下单|付款",
+            "发货|[出发]的货|发出|寄出|出库|揽收|揽件|下单|付款",
         )
     },
     "refund_time": {
@@ -92,14 +92,21 @@ def _states(facts: Mapping[str, Json], text: str) -> tuple[float, bool]:
             hit = next((k for k, key in need.items() if _is(value, k, key)), "")
             kind = hit if hit == "money" else value.kind
             role = zh.role_of(clause, value, found, roles[kind]) if kind in roles else ""
-            late = hit == "date" and _AFTER.match(clause, value.end) is not None
-            held = hit == "period" or not (zh.voided(clause) or late)
+            held = hit == "period" or not zh.voided(clause)
+            if hit in _BEYOND and _BEYOND[hit].match(clause, value.end):
+                held = False
             if hit and held and role != "other":
                 stated.add(hit)
             elif not hit and value.key not in derived and kind in roles:
                 wrong = wrong or role == "right" or (role == "" and kind in need)
         if facts["stems"] and "period" in need:
             wrong = wrong or _other_limit(clause, found, need["period"], derived)
+    if (
+        "money" in stated
+        and "period" in need
+        and re.search(roles["money"].right, fold(text)) is None
+    ):
+        stated.discard("money")  # a bare sum says of nobody that he gets it back
     return (len(stated) / len(need) if need else nan), wrong
 
 

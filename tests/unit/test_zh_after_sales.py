@@ -95,6 +95,7 @@ WRONG = {
     "refund_time": (
         "您好，{paid}会在{n}{unit}内退回，不是{amount}。",
         "您好，{amount}已退款，{n}{unit}内的事。",
+        "您好，{amount}{n}{unit}。",
     ),
     "refund_part": ("您好，退您{each}，原价{back}。", "您好，不能给您退{back}。"),
     "swap_yes": (
@@ -103,6 +104,8 @@ WRONG = {
         "亲，可以{act}，期限是{n}天，请您提供订单号。",
         "亲，可以{act}，{n}天内的，不过抱歉您这单不能{act}。",
         "可以{act}，没有超过{n}天。",
+        "亲，{n}天以上可以{act}。",
+        "您可以{act}吗？{n}天。",
     ),
     "swap_no": (
         "已经超过{n}天，不能为您{act}了。",
