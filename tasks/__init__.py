@@ -24,6 +24,7 @@ from rsft_bench.tasks.taskmaster_reward import TASKMASTER_REWARD
 from rsft_bench.tasks.tau2 import TAU2
 from rsft_bench.tasks.tech_support import TECH_SUPPORT
 from rsft_bench.tasks.uss import USS
+from rsft_bench.tasks.zh_after_sales import ZH_AFTER_SALES
 
 SUITES: Registry[Suite] = Registry(
     "suite",
@@ -32,6 +33,7 @@ SUITES: Registry[Suite] = Registry(
         RETURNS_REFUNDS,
         BILLING,
         TECH_SUPPORT,
+        ZH_AFTER_SALES,
         SYNTHETIC_CHOICES,
         INTENT_ROUTING,
         SGD,

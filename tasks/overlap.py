@@ -1,7 +1,11 @@
-"""How alike question bodies are: Jaccard of word 5-grams over delexicalised text."""
+"""How alike question bodies are: Jaccard of 5-grams over delexicalised text.
+
+Grams are of words; in Chinese, which has no spaces, of characters.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -9,6 +13,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from rsft_bench.harness.types import Split
 
 GRAM = 5
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+# A slot, a Chinese character, or a run of others; Chinese punctuation is none.
+_UNIT = re.compile(r"<\w+>|[\u3400-\u9fff]|[^\s<\u3400-\u9fff，。？！；：、]+")
 Bodies = Mapping[Split, Mapping[str, tuple[str, ...]]]
 
 
@@ -28,8 +35,8 @@ class Overlap(NamedTuple):
 
 
 def grams(text: str, size: int = GRAM) -> frozenset[tuple[str, ...]]:
-    """Word n-grams; a text shorter than ``size`` words is one gram."""
-    words = text.split()
+    """N-grams of words or Chinese characters; a text shorter than ``size`` is one gram."""
+    words = _UNIT.findall(text) if _CHINESE.search(text) else text.split()
     if len(words) <= size:
         return frozenset([tuple(words)] if words else [])
     return frozenset(tuple(words[i : i + size]) for i in range(len(words) - size + 1))

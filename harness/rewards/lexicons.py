@@ -1,4 +1,8 @@
-"""Word lists of the proxy reward's features: general English service talk, no suite's own text."""
+"""Word lists of the proxy reward's features: general service talk, no suite's own text.
+
+English words; in Chinese, where a token is a character, the characters that mostly stand for the
+same. Neither kind occurs in a text of the other language.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +17,20 @@ STOP = frozenset(
 NEGATIVE = frozenset(
     """cannot can't cant couldn't not isn't aren't won't wont don't doesn't didn't unable never no
     unfortunately declined denied refused refuse ineligible impossible expired closed non
-    outside past unavailable exclude excluded except wasn't hasn't haven't nor""".split()
+    outside past unavailable exclude excluded except wasn't hasn't haven't nor
+    不 无 未 拒""".split()
 )
 
 POSITIVE = frozenset(
     """yes can may able eligible allowed approved accepted accept qualify qualifies covered
-    certainly sure absolutely happy gladly ok okay possible entitled fine valid yep""".split()
+    certainly sure absolutely happy gladly ok okay possible entitled fine valid yep
+    可 能 支 行""".split()
 )
 
 POLITE = frozenset(
     """please sorry apologise apologize apologies thank thanks happy glad help welcome appreciate
-    understand kindly pleasure regret assist hope hello hi unfortunately afraid""".split()
+    understand kindly pleasure regret assist hope hello hi unfortunately afraid
+    您 亲 请 谢 歉""".split()
 )
 
 RUDE = frozenset(
@@ -37,7 +44,8 @@ PROMISE = frozenset(
     """guarantee guaranteed guarantees promise promised definitely absolutely surely certainly 100%
     always instantly immediately tomorrow tonight today free bonus double compensation personally
     ensure assure assured anything whatever voucher gift forever full any
-    extra straightaway exception special""".split()
+    extra straightaway exception special
+    诺 赔 券""".split()
 )
 
 ASKING = frozenset(
@@ -65,6 +73,8 @@ UNITS = {
     "year": ("day", 365.0), "years": ("day", 365.0), "dollars": ("money", 1.0),
     "euros": ("money", 1.0), "pounds": ("money", 1.0), "usd": ("money", 1.0),
     "eur": ("money", 1.0), "gbp": ("money", 1.0), "kg": ("kg", 1.0), "items": ("item", 1.0),
+    # 个 as in 三个月, 三个工作日: compared with the same only.
+    "天": ("day", 1.0), "元": ("money", 1.0), "件": ("item", 1.0), "个": ("unit", 1.0),
 }  # fmt: skip
 
 LOWER_BOUND = frozenset("over above more least after exceeding exceed exceeds beyond".split())

@@ -22,10 +22,13 @@ from rsft_bench.harness.rewards.lexicons import (
 TOKEN = re.compile(
     r"[$€£]|\d+(?:[.,:/-]\d+)*(?:st|nd|rd|th)?%?"
     r"|[A-Za-z]+\d[A-Za-z\d-]*|[A-Za-z]+(?:'[a-z]+)?|[?!]"
+    # Chinese is written without spaces: a character, or a mark of its own width, is a token.
+    r"|[\u3400-\u9fff¥，。；？！]"
 )
 LINE = re.compile(r"^(Policy|Record|Acts|Customer|Agent):[ \t]*(.*)$", re.MULTILINE)
-CLAUSE = re.compile(r"[.;]\s+|, (?:but|except|unless)\b|\bunless\b|\bexcept\b")
+CLAUSE = re.compile(r"[.;]\s+|[，。；]|, (?:but|except|unless)\b|\bunless\b|\bexcept\b")
 UNIT_GAP = 3
+_WIDE = {"？": "?", "！": "!"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def normalise(token: str) -> str:
             lower = lower[:-2]
         lower = lower.replace(",", "")
         return lower[:-3] if lower.endswith(".00") else lower
-    return NUMBER_WORDS.get(lower, lower)
+    return NUMBER_WORDS.get(lower, _WIDE.get(lower, lower))
 
 
 def stem(token: str) -> str:
@@ -167,7 +170,11 @@ def _matchable(
 
 def is_missing(value: tuple[str, ...]) -> bool:
     """Whether a record value says that nothing is known."""
-    return not value or value[0] in MISSING or value[:2] in (("not", "found"), ("no", "record"))
+    return (
+        not value
+        or value[0] in MISSING
+        or value[:2] in (("not", "found"), ("no", "record"), ("查", "无"))
+    )
 
 
 def _missing(fields: tuple[tuple[str, tuple[str, ...]], ...]) -> float:
@@ -197,7 +204,7 @@ def quantities(text: str) -> list[Quantity]:
             if number is None:
                 continue
             before = tokens[max(i - 3, 0) : i]
-            money = bool(before) and before[-1] in ("$", "€", "£")
+            money = bool(before) and before[-1] in ("$", "€", "£", "¥")
             named = next((UNITS[t] for t in tokens[i + 1 : i + UNIT_GAP] if t in UNITS), None)
             unit, scale = ("money", 1.0) if money else named or ("", 1.0)
             upper, lower = UPPER_BOUND.intersection(before), LOWER_BOUND.intersection(before)

@@ -13,7 +13,7 @@ import numpy as np
 from rsft_bench.harness.seeding import stream
 from rsft_bench.harness.types import Example, Log, Split
 from rsft_bench.tasks.authored.bank import Bank, Family, Outcome
-from rsft_bench.tasks.authored.grammar import fill, question, sentences, slots, write
+from rsft_bench.tasks.authored.grammar import fill, sentences, slots, write
 from rsft_bench.tasks.authored.kit import DEFAULT_KIT, Kit
 from rsft_bench.tasks.authored.values import outcome_of, pick, record_slots
 
@@ -55,7 +55,7 @@ def _example(
     example_id = f"s{seed}/{name}" if family.split in SEEDED_SPLITS else name
     outcome = outcome_of(bank, family, index)
     values = kit.draw(bank, family, outcome, family.split, rng)
-    prompt = _prompt(bank, family, values, rng)
+    prompt = _prompt(bank, family, values, rng, kit)
     first, second = (int(i) for i in rng.permutation(len(outcome.correct))[:2])
     references = tuple(write(outcome.correct[i], values, rng) for i in (first, second))
     topic = family.topic or outcome.topic
@@ -71,12 +71,21 @@ def _example(
         **kit.facts(outcome, values),
     }
     example = Example(
-        example_id, family.split, prompt, references, facts, family.family_id, family.stratum
+        example_id,
+        family.split,
+        prompt,
+        references,
+        facts,
+        family.family_id,
+        family.stratum,
+        kit.language,
     )
     return example, values
 
 
-def _prompt(bank: Bank, family: Family, values: Mapping[str, str], rng: np.random.Generator) -> str:
+def _prompt(
+    bank: Bank, family: Family, values: Mapping[str, str], rng: np.random.Generator, kit: Kit
+) -> str:
     policy = write(family.policy, values, rng)
     stratum = bank.strata[family.stratum]
     shown = list(record_slots(stratum, family))
@@ -85,8 +94,8 @@ def _prompt(bank: Bank, family: Family, values: Mapping[str, str], rng: np.rando
     for i in rng.permutation(len(shown)):
         labels = stratum.record[shown[int(i)]]
         fields.append(f"{labels[number % len(labels)]}: {values[shown[int(i)]]}")
-    record = "; ".join(fields) if fields else "none found"
-    asked = question(family.body, values, rng)
+    record = "; ".join(fields) if fields else kit.nothing
+    asked = kit.question(family.body, values, rng)
     return f"Policy: {policy}\nRecord: {record}\nCustomer: {asked}\nAgent:"
 
 

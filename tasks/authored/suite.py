@@ -17,7 +17,6 @@ from rsft_bench.harness.types import (
     Split,
     SuiteData,
 )
-from rsft_bench.tasks.authored.answer_key import answer_key
 from rsft_bench.tasks.authored.bank import load_bank
 from rsft_bench.tasks.authored.build import build_logs, build_split, delexicalised
 from rsft_bench.tasks.authored.judge import PARTS
@@ -111,8 +110,8 @@ class AuthoredSuite:
         return self.kit.judge(example, text, load_bank(self.name).places)
 
     def answer_key(self, example: Example, text: str) -> str:
-        """What ``text`` decides, asks for and states; see ``tasks.authored.answer_key``."""
-        return answer_key(self.name, example.prompt, text)
+        """What ``text`` decides, asks for and states; see the suite's kit."""
+        return self.kit.key(self.name, example.prompt, text)
 
     def question_bodies(self) -> Mapping[Split, Mapping[str, tuple[str, ...]]]:
         """Delexicalised question bodies by split and cluster, for the overlap checks."""

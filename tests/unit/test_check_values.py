@@ -206,3 +206,8 @@ def test_long_texts_take_linear_time(piece: str) -> None:
     begin = time.process_time()
     table.run({"facts": ["48213"], "grounded": None, "hands_over": "no"}, "Q", text)
     assert time.process_time() - begin < 2
+
+
+def test_a_value_after_a_full_width_comma_is_read() -> None:
+    found = values("您好，7天内退，12.5元")
+    assert [v.key for v in found] == ["10080 minutes", "CNY 12.5"]

@@ -113,6 +113,8 @@ class Value:
 
 def fold(text: str) -> str:
     """Lower case, compatibility forms, straight quotes: the form in which texts are read."""
+    # A folded "，" would make "，7天" look like the end of a number with thousands.
+    text = text.replace("，", "、")
     return unicodedata.normalize("NFKC", text).lower().replace("’", "'").replace("￥", "¥")
 
 
