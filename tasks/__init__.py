@@ -5,6 +5,7 @@ from __future__ import annotations
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Suite
 from rsft_bench.tasks.abcd import ABCD
+from rsft_bench.tasks.account_multi_turn import ACCOUNT_MULTI_TURN
 from rsft_bench.tasks.banking77 import BANKING77
 from rsft_bench.tasks.billing import BILLING
 from rsft_bench.tasks.bitext import BITEXT
@@ -24,6 +25,7 @@ SUITES: Registry[Suite] = Registry(
         ORDER_STATUS,
         RETURNS_REFUNDS,
         BILLING,
+        ACCOUNT_MULTI_TURN,
         SYNTHETIC_CHOICES,
         INTENT_ROUTING,
         SGD,

@@ -72,6 +72,22 @@ def question(body: str, values: Mapping[str, str], rng: np.random.Generator) -> 
     return " ".join(part for part in (opening, text + mark, closing) if part)
 
 
+def turns(body: str) -> tuple[str, ...]:
+    """Turns of a conversation, parted by ``//``: customer, agent, customer and so on."""
+    return tuple(part.strip() for part in body.split("//"))
+
+
+def conversation(body: str, values: Mapping[str, str], rng: np.random.Generator) -> str:
+    """A body as labelled lines; noise is in the customer's first turn only."""
+    first, *later = turns(body)
+    lines = [f"Customer: {question(first, values, rng)}"]
+    for i, turn in enumerate(later):
+        text = re.sub(r"\bi\b", "I", write(turn, values, rng))
+        mark = "" if text[-1] in ".?!" else "."
+        lines.append(f"{('Agent', 'Customer')[i % 2]}: {text}{mark}")
+    return "\n".join(lines)
+
+
 def _typo(body: str, rng: np.random.Generator) -> str:
     """Swaps two inner letters of one word; slots, digits and short words stay whole."""
     words = body.split()
