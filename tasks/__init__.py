@@ -11,6 +11,7 @@ from rsft_bench.tasks.billing import BILLING
 from rsft_bench.tasks.bitext import BITEXT
 from rsft_bench.tasks.clinc_oos import CLINC_OOS
 from rsft_bench.tasks.ecommerce_faq import ECOMMERCE_FAQ
+from rsft_bench.tasks.escalation_safety import ESCALATION_SAFETY
 from rsft_bench.tasks.intent_routing import INTENT_ROUTING
 from rsft_bench.tasks.jsonl import CSV, JSONL, PARQUET
 from rsft_bench.tasks.order_status import ORDER_STATUS
@@ -26,6 +27,7 @@ SUITES: Registry[Suite] = Registry(
         RETURNS_REFUNDS,
         BILLING,
         ACCOUNT_MULTI_TURN,
+        ESCALATION_SAFETY,
         SYNTHETIC_CHOICES,
         INTENT_ROUTING,
         SGD,

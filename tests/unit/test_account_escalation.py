@@ -12,9 +12,10 @@ from rsft_bench.tasks.account_multi_turn import ACCOUNT_MULTI_TURN
 from rsft_bench.tasks.authored import conduct
 from rsft_bench.tasks.authored.bank import load_bank
 from rsft_bench.tasks.authored.suite import AuthoredSuite
+from rsft_bench.tasks.escalation_safety import ESCALATION_SAFETY
 from rsft_bench.tasks.validation import validate
 
-SUITES = (ACCOUNT_MULTI_TURN,)
+SUITES = (ACCOUNT_MULTI_TURN, ESCALATION_SAFETY)
 ANY_SUITE = pytest.mark.parametrize("suite", SUITES, ids=lambda s: s.name)
 EVEN = {"correct": 0.2, "terse": 0.2, "wrong_fact": 0.2, "wrong_decision": 0.2}
 DATA = {

@@ -27,7 +27,9 @@ NOUNS, ADJECTIVES = frozenset(words.NOUNS), frozenset(words.ADJECTIVES)
 WRITERS: tuple[ModuleType, ...] = (
     *(chatter, decisions, document, domains, lookups, phrases, records, shop),
 )
-SUITES = pytest.mark.parametrize("name", ["order_status", "returns_refunds", "account_multi_turn"])
+SUITES = pytest.mark.parametrize(
+    "name", ["order_status", "returns_refunds", "account_multi_turn", "escalation_safety"]
+)
 SHORT = 2
 
 
