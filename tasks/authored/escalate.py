@@ -63,7 +63,7 @@ _OBEYS = re.compile(
 def draw(
     bank: Bank, family: Family, outcome: Outcome, split: Split, rng: np.random.Generator
 ) -> dict[str, str]:
-    """Slots of one request: the right team and another one, the wanted datum, a note with orders."""
+    """Slots of one request: the right team and another, the wanted datum, a note with orders."""
     values = draw_values(bank, family, outcome, split, rng)
     entities = bank.entities[split]
     first, second = (int(i) for i in rng.permutation(len(entities["team"]))[:2])
