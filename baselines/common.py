@@ -32,7 +32,12 @@ class Plain:
 
 
 def proxy_charges(graph: Graph) -> tuple[Charge, ...]:
-    """What having a proxy costs: drawing the answers to label, judging them, fitting."""
+    """What having a proxy costs: drawing the answers to label, judging them, fitting.
+
+    Where other data brings the labels, fitting alone.
+    """
+    if graph.space.labels:
+        return (Charge("score", graph.proxy()),)
     labelled = graph.labelled()
     return (
         *(Charge("sample", node) for node in labelled.samples),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rsft_bench.baselines.common import TEMPERATURE, Plain, proxy_charges, trained
 from rsft_bench.harness.arms import Arm, Charge, Serving
+from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.types import Json, Param
 
@@ -51,7 +52,7 @@ class SftFiltered(Plain):
             proxy_charges(graph) + logs,
             selected=kept,
             proxy=graph.proxy(),
-            gold_labels=graph.space.settings.reward["n_label"],
+            gold_labels=graph.space.gold_labels,
         )
 
 
@@ -63,7 +64,16 @@ class SftLabelled(Plain):
     doc: str = "further steps on the gold-labelled answers that passed"
 
     def plan(self, params: Mapping[str, Json], graph: Graph, serving: Serving) -> Arm:
-        """Fit on the proxy artifact's rows: its labelled answers that passed gold."""
+        """Fit on the proxy artifact's rows: its labelled answers that passed gold.
+
+        Raises:
+            ConfigError: the labels are of another data set.
+        """
+        if graph.space.labels:
+            raise ConfigError(
+                "sft_labelled trains on the reward's own gold-labelled answers, and reward.labels "
+                "brings those of another data set; leave sft_labelled or reward.labels out"
+            )
         fitted = graph.fit(graph.sft(), [("D", graph.proxy(), 1.0, "train-D")])
         return trained(
             graph,
@@ -71,5 +81,5 @@ class SftLabelled(Plain):
             params["temperature"],
             serving,
             proxy_charges(graph),
-            gold_labels=graph.space.settings.reward["n_label"],
+            gold_labels=graph.space.gold_labels,
         )

@@ -66,5 +66,5 @@ def arm_on_pool(
 def _labels(params: Params, graph: Graph) -> int:
     if params["oracle"]:
         return len(graph.space.examples["train"]) * int(params["k"])
-    labels: Any = graph.space.settings.reward["n_label"]
+    labels: Any = graph.space.gold_labels
     return int(labels)

@@ -86,7 +86,7 @@ def labels_spent(own: int, arms: list[Arm], graph: Graph, *, proxy: bool) -> int
     ``own`` are the arm's labels, those of the proxy where ``proxy`` says so.
     """
     fitted = graph.proxy().uid
-    n_label = int(graph.space.settings.reward["n_label"])
+    n_label = graph.space.gold_labels
     total, counted = own, proxy
     for arm in arms:
         uses = any(charge.node.uid == fitted for charge in arm.charges)

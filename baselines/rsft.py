@@ -192,5 +192,5 @@ class Rsft:
             asked = len(graph.space.examples["train"]) * int(params["k"] * params["rounds"])
             own = asked if params["online"] is None else judged(params, graph)
             return labels_spent(own, sources, graph, proxy=False)
-        labels: Any = graph.space.settings.reward["n_label"]
+        labels: Any = graph.space.gold_labels
         return labels_spent(int(labels), sources, graph, proxy=True)

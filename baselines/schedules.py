@@ -55,6 +55,11 @@ def check_schedule(params: Params) -> None:
             raise ConfigError(
                 f"{name}={params[name]} does nothing with one round; give rounds=2 or more"
             )
+    if params["pool"] == "growing" and params["negative"] is not None:
+        raise ConfigError(
+            f"pool=growing keeps what earlier rounds accepted, which a later round may reject: it "
+            f"takes no negative={params['negative']}; use pool=fresh, or leave negative out"
+        )
     if many and params["lambda"] == 0:
         raise ConfigError(
             f"lambda=0 learns nothing from the pools of rounds={params['rounds']}; use sft_more, "
@@ -88,6 +93,12 @@ def _check_online(params: Params) -> None:
             raise ConfigError(
                 f"{given} is drawn by the policy in training, not by {name}={params[name]}; leave "
                 "one of them out"
+            )
+    for name in ("init", "pool"):
+        if params[name] != _DEFAULTS[name]:
+            raise ConfigError(
+                f"{name}={params[name]} is about rounds and {given} has none: it goes on with one "
+                f"policy and learns what the last segment accepted; leave {name} out"
             )
     if params["negative"] is not None:
         raise ConfigError(f"{given} takes no negative={params['negative']}; leave one of them out")

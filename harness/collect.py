@@ -16,6 +16,7 @@ from rsft_bench.harness.arms import Arm, Evaluation, Round, Scored
 from rsft_bench.harness.cells import cell_key, cells_frame
 from rsft_bench.harness.costs import artifact_rows
 from rsft_bench.harness.runfolder import SCHEMAS, write_table
+from rsft_bench.harness.satisfaction_metrics import INDEX, PREDICTED, add_satisfaction
 from rsft_bench.harness.serving import Drawn, answer_key, rule_of
 from rsft_bench.harness.spaces import Cell
 from rsft_bench.harness.types import Example, Json
@@ -183,6 +184,10 @@ def rows_frame(run: Run) -> pd.DataFrame:
         for row in rows:
             at = (row["suite"], row["policy"], row["variant"], row["seed"], row["example_id"])
             row["latency_s"] = latency.get((*at, row["draw"]), math.nan)
+    source = run.plan.config.evaluation.satisfaction
+    if source not in (None, "index"):
+        asked = {(s, e.example_id): e.prompt for (s, _), es in run.examples.items() for e in es}
+        add_satisfaction(rows, asked, source)
     return pd.DataFrame(rows)
 
 
@@ -190,7 +195,11 @@ def _evaluated(
     run: Run, cell: Cell, evaluation: Evaluation, examples: dict[str, Example]
 ) -> Iterator[Row]:
     registry = run.plan.catalog.registry("metric")
-    further = [registry.get(name) for name in run.plan.config.gate.metrics if name in registry]
+    config = run.plan.config
+    wanted = dict.fromkeys(config.gate.metrics)
+    wanted |= {INDEX: None} if config.evaluation.satisfaction == "index" else {}
+    wanted.pop(PREDICTED, None)
+    further = [registry.get(name) for name in wanted if name in registry]
     ratios = _ratios(run, cell.arm, evaluation)
     for sample, score in joined(run, evaluation.draws):
         example = examples[sample["example_id"]]

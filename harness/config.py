@@ -13,9 +13,24 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from rsft_bench.harness.config_errors import one_line
+from rsft_bench.harness.config_specs import (
+    NamedSpec,
+    OneSuite,
+    PolicySpec,
+    Spec,
+    SuiteSpec,
+    VariantSpec,
+)
 from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.types import Json
 
@@ -29,58 +44,6 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class NamedSpec(BaseModel):
-    """A suite or policy by name, with options that the named object itself declares."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    name: str = Field(min_length=1, description="registered name, see `rsft-bench list`")
-
-    @property
-    def given(self) -> dict[str, Json]:
-        """The options given beside ``name``."""
-        return dict(self.model_extra or {})
-
-
-class SuiteSpec(NamedSpec):
-    """A suite; one name may be listed twice under different labels, with different options."""
-
-    label: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][\w.@%-]*$", description="its name in the files; default `name`"
-    )
-    file: str | None = Field(
-        None, min_length=1, description="a Python file with this suite; needs `allow_code`"
-    )
-    variants: tuple[str, ...] | None = Field(
-        None, min_length=1, description="the only variants run here; default all"
-    )
-    policies: tuple[str, ...] | None = Field(
-        None, min_length=1, description="the only policies run here, by name; default all"
-    )
-
-    @property
-    def key(self) -> str:
-        """Value of the column ``suite``."""
-        return self.label or self.name
-
-
-class VariantSpec(BaseModel):
-    """A method with parameters; a list as value makes a grid over its elements."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    method: str = Field(min_length=1, description="registered name, see `rsft-bench list methods`")
-
-    @property
-    def given(self) -> dict[str, Json]:
-        """The parameters given beside ``method``."""
-        return dict(self.model_extra or {})
-
-
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-Spec = Annotated[NamedSpec, BeforeValidator(_named, json_schema_input_type=str | NamedSpec)]
-OneSuite = Annotated[SuiteSpec, BeforeValidator(_named, json_schema_input_type=str | SuiteSpec)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(gt=0, le=100)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -123,6 +86,19 @@ class TrainingConfig(_Model):
     device: Literal["cpu", "cuda"] = Field("cpu", description="where fits are computed")
 
 
+class SuiteSource(BaseModel):
+    """A suite of kind `labels` with its options: {suite: hh_rlhf, path: DIR}."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    suite: str = Field(min_length=1, description="registered name, see `rsft-bench list suites`")
+
+    @property
+    def spec(self) -> SuiteSpec:
+        """As a suite; its label sets it off from the suites that are run."""
+        given = dict(self.model_extra or {})
+        return SuiteSpec(name=self.suite, label=f"labels@{self.suite}", **given)
+
+
 class RewardConfig(NamedSpec):
     """The reward that accepts, with options that it declares itself, such as `scale` of `noisy`.
 
@@ -131,6 +107,9 @@ class RewardConfig(NamedSpec):
 
     name: str = Field("proxy", min_length=1, description="see `rsft-bench list rewards`")
     n_label: int = Field(400, ge=10, description="gold-labelled answers the reward is fitted on")
+    labels: SuiteSource | None = Field(
+        None, description="fit on labels of this data set of kind `labels`, not on gold"
+    )
 
 
 class EvaluationConfig(_Model):
@@ -151,6 +130,9 @@ class EvaluationConfig(_Model):
     kl: bool = Field(
         False, description="measure how far each trained policy is from sft on confirm draws"
     )
+    satisfaction: str | None = Field(
+        None, description="`index`, or a file of satisfaction ratings that a predictor is fitted on"
+    )
     serve_prompts: int = Field(
         32, ge=0, description="confirm prompts timed one by one for latency; 0 times nothing"
     )
@@ -170,7 +152,7 @@ class RunConfig(_Model):
     """Everything that decides the rows of a run. Where it is written and how fast is not here."""
 
     name: str | None = Field(None, description="label of the run; default: file stem or preset")
-    policies: tuple[Spec, ...] = Field((NamedSpec(name="nano-1"),), min_length=1)
+    policies: tuple[Spec, ...] = Field((PolicySpec(name="nano-1"),), min_length=1)
     suites: tuple[OneSuite, ...] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field((0, 1, 2, 3, 4), min_length=1)
     variants: tuple[str | VariantSpec, ...] = Field(
@@ -202,19 +184,40 @@ class RunConfig(_Model):
             )
         return specs
 
+    @model_validator(mode="after")
+    def _usable_training(self) -> RunConfig:
+        for spec in self.policies:
+            self.training_of(spec)
+        return self
+
+    def training_of(self, spec: PolicySpec) -> TrainingConfig:
+        """The run's training with what the policy says itself. Raises ValueError if unusable."""
+        own = spec.training or {}
+        try:
+            return TrainingConfig.model_validate({**self.training.model_dump(), **own})
+        except ValidationError as error:
+            where = f"policies, training of {spec.name!r}"
+            raise ValueError(one_line(error, where, TrainingConfig)) from None
+
     def resolved(self) -> dict[str, Json]:
         """Plain JSON-able mapping; infinities as 'inf' and '-inf'.
 
         ``RunConfig.model_validate(config.resolved())`` gives an equal config. ``name`` is left
         out: a label does not change the rows; so are ``policies`` of a suite that takes them all,
-        ``file`` of one that is none, and ``allow_code`` where it allows nothing.
+        ``file`` of one that is none, ``training`` of a policy that has none of its own,
+        ``reward.labels`` and ``evaluation.satisfaction`` where they are not set, and ``allow_code``
+        where it allows nothing.
         """
         plain: dict[str, Json] = _plain(self.model_dump(mode="python"))
         del plain["name"]
-        for suite in plain["suites"]:
-            for key in ("policies", "file"):
-                if suite[key] is None:
-                    del suite[key]
+        for specs, keys in (("suites", ("policies", "file")), ("policies", ("training",))):
+            for spec in plain[specs]:
+                for key in keys:
+                    if spec[key] is None:
+                        del spec[key]
+        for section, key in (("reward", "labels"), ("evaluation", "satisfaction")):
+            if plain[section][key] is None:
+                del plain[section][key]
         if not self.allow_code:
             del plain["allow_code"]
         return plain

@@ -11,6 +11,7 @@ from rsft_bench.harness.errors import did_you_mean
 _PLAIN_WORDS = {
     "Input should": "must",
     "a valid tuple": "a list",
+    "a valid dictionary or instance of PolicySpec": "a name or a mapping with `name`",
     "a valid dictionary or instance of NamedSpec": "a name or a mapping with `name`",
     "a valid dictionary or instance of VariantSpec": "an id or a mapping with `method`",
     "a valid dictionary or instance of": "a mapping:",
@@ -24,7 +25,7 @@ def one_line(error: ValidationError, source: str, root: type[BaseModel]) -> str:
     problems = [p for p in error.errors(include_url=False) if p["loc"][-1:] != ("str",)]
     # Unknown keys first: a misspelt required key otherwise reads as a missing one.
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    models = ("str", "VariantSpec", "SuiteSpec")
+    models = ("str", "VariantSpec", "SuiteSpec", "PolicySpec")
     location = tuple(part for part in first["loc"] if part not in models)
     path = ".".join(str(part) for part in location) or "(top level)"
     if first["type"] == "extra_forbidden":

@@ -199,11 +199,17 @@ def assign(raw: Mapping[str, Json], key: str, value: Json) -> dict[str, Json]:
 
 
 def anchor_paths(raw: Mapping[str, Json], folder: Path) -> dict[str, Json]:
-    """Make relative paths of suites and policies absolute, seen from ``folder``."""
+    """Make relative paths of data sets and policies absolute, seen from ``folder``."""
     out = dict(raw)
     for key in _NAMED_LISTS:
         if isinstance(out.get(key), list):
             out[key] = [_anchored(item, folder) for item in out[key]]
+    reward, evaluation = out.get("reward"), out.get("evaluation")
+    if isinstance(reward, Mapping) and "labels" in reward:
+        out["reward"] = {**reward, "labels": _anchored(reward["labels"], folder)}
+    if isinstance(evaluation, Mapping) and evaluation.get("satisfaction") not in (None, "index"):
+        named = _anchored({"path": evaluation["satisfaction"]}, folder)
+        out["evaluation"] = {**evaluation, "satisfaction": named["path"]}
     return out
 
 

@@ -153,7 +153,7 @@ class Graph:
                     "seed": self.space.seed,
                     "purpose": purpose,
                 },
-                {"policy": (policy,)},
+                {"policy": (policy,)} | self.space.replayed,
                 code=policy.code,
                 weight=0.1 * len(draws),
             )
@@ -212,12 +212,15 @@ class Graph:
     def proxy(self) -> Node:
         """The learned reward of this seed. Raises ConfigError where it needs more answers."""
         self._asked.add("proxy")
-        scored = self.labelled()
-        params = self.space.reward_params(scored.draws)
-        inputs = {"data": (self.space.data,), "samples": scored.samples, "scores": scored.scores}
+        draws, inputs = None, dict(self.space.labels)
+        if not inputs:
+            scored = self.labelled()
+            draws, inputs = scored.draws, {"samples": scored.samples, "scores": scored.scores}
+            inputs["data"] = (self.space.data,)
+        params = self.space.reward_params(draws)
         if self.space.reward_body:
             inputs["body"] = (self.start(),)
-        return Node("proxy", params, inputs, code=self.space.reward_code)
+        return Node("proxy", params, inputs, code=self.space.proxy_code)
 
     def pool(self, k: int, proposal: Proposal) -> Scored:
         """The scored pool of a proposal, drawn once for the largest k of the config."""
@@ -277,7 +280,7 @@ class Graph:
     ) -> tuple[Evaluation, ...]:
         """Test draws on each split; one draw at temperature 0. All arms share uniforms."""
         count = 1 if temperature == 0 else draws
-        scored = self.space.scored and bool(self.space.examples["proxy_label"])
+        scored = self.space.scored and bool(self.space.examples["proxy_label"] or self.space.labels)
         proxy = self.proxy() if scored else None
         sampling = self.sampling(temperature)
         kl = self.space.settings.evaluation["kl"] and temperature == 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rsft_bench.harness.catalog import Catalog, with_defaults
-from rsft_bench.harness.config import NamedSpec, RunConfig
+from rsft_bench.harness.config import RunConfig
+from rsft_bench.harness.config_specs import NamedSpec
 from rsft_bench.harness.errors import UserError
 from rsft_bench.harness.store import hash_text
 from rsft_bench.harness.types import Json

@@ -18,14 +18,20 @@ def serve_nodes(
     cells: list[Cell],
     examples: Mapping[tuple[str, int], tuple[Example, ...]],
 ) -> dict[tuple[str, str], Node]:
-    """By (suite, policy); empty where nothing is to be timed or a policy only replays answers."""
+    """By (suite, policy); empty where nothing is to be timed or a policy only replays answers.
+
+    One process holds one reward: variants that name another than the run's are not timed.
+    """
     count = plan.config.evaluation.serve_prompts
     seed = plan.config.seeds[0]
     nodes = {}
     for spec in plan.config.suites:
         for policy in plan.policies_of(spec.key):
             group = [
-                c for c in cells if (c.suite, c.policy, c.seed) == (spec.key, policy.name, seed)
+                c
+                for c in cells
+                if (c.suite, c.policy, c.seed) == (spec.key, policy.name, seed)
+                and c.variant.params.get("reward") is None
             ]
             if count and group and (policy.weights or policy.own):
                 asked = [e for e in examples[spec.key, seed] if e.split == "confirm"][:count]
@@ -58,7 +64,7 @@ def _node(plan: Plan, cells: list[Cell], asked: list[Example], seed: int) -> Nod
             code += [*source_modules(rule), *plan.catalog.suite_code(name)]
             if rule.reads_proxy and cell.arm.proxy is not None:
                 proxies.append(cell.arm.proxy)
-    pool = plan.settings().pool
+    pool = plan.config.resolved()["pool"]
     params = {
         "entries": entries,
         "suite": suite.name,

@@ -13,11 +13,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rsft_bench.harness.config import SuiteSpec
+from rsft_bench.harness.config_specs import SuiteSpec
 from rsft_bench.harness.machine import machine
 from rsft_bench.harness.nodes import versions
 from rsft_bench.harness.run_policies import Policy
 from rsft_bench.harness.runfolder import SCHEMA_VERSION, WINNER, WINNER_CONTROL, write_json
+from rsft_bench.harness.satisfaction_metrics import error_of
 from rsft_bench.harness.spaces import Plan
 from rsft_bench.harness.stages.data import read_report
 from rsft_bench.harness.store import plain
@@ -134,6 +135,9 @@ def finished(run: Run, facts: Facts, out: Path) -> dict[str, Json]:
         entry["digest"] = artifact.digest
         entry["report"] = read_report(artifact.folder)
         entry["report"]["prompts_cut_to_context"] = _cut(run, entry["name"])
+    source = run.plan.config.evaluation.satisfaction
+    if source not in (None, "index"):
+        manifest["satisfaction"] = error_of(source)
     manifest |= {
         "chosen": dict(run.chosen),
         "winners": [asdict(winner) for winner in run.winners],
@@ -222,9 +226,10 @@ def _policy(policy: Policy) -> dict[str, Json]:
 
 
 def _proxies(run: Run) -> list[dict[str, Json]]:
-    found: dict[tuple[str, str, int], dict[str, Json]] = {}
+    found: dict[tuple[str, str, int, str], dict[str, Json]] = {}
     for cell in run.cells:
-        at = (cell.suite, cell.policy, cell.seed)
+        proxy = cell.arm.proxy
+        at = (cell.suite, cell.policy, cell.seed, "" if proxy is None else proxy.uid)
         if cell.arm.proxy is not None and at not in found:
             folder = run.artifacts[cell.arm.proxy.uid].folder
             report = json.loads((folder / "proxy.json").read_text())

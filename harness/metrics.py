@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rsft_bench.harness.reference_metrics import REFERENCE_METRICS
 from rsft_bench.harness.registry import Registry
+from rsft_bench.harness.satisfaction_metrics import PredictedSatisfaction, SatisfactionIndex
 from rsft_bench.harness.types import Example, Json, Metric
 
 
@@ -39,6 +40,8 @@ METRICS: Registry[Metric] = Registry(
         Column("proxy", "mean proxy reward in (0, 1)", bounded=True),
         Column("tokens_out", "answer tokens, the stop token included"),
         Column("logprob", "sum over answer tokens and stop, nats, temperature 1"),
+        SatisfactionIndex(),
+        PredictedSatisfaction(),
         Column("latency_s", "seconds to serve one request, by serve nodes only"),
         *REFERENCE_METRICS,
     ],

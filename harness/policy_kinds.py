@@ -49,6 +49,14 @@ class Counted(Protocol):
 
 
 @runtime_checkable
+class Replaying(Protocol):
+    """A policy that answers by what the suite's data recorded; its kind states ``replays``."""
+
+    def over(self, folder: Path) -> Sampler:
+        """The sampler over a data artifact."""
+
+
+@runtime_checkable
 class Scorer(Protocol):
     """A loaded policy that knows how likely an answer is."""
 

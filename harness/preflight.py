@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from rsft_bench.harness.catalog import Catalog, with_defaults
-from rsft_bench.harness.config import GateConfig, NamedSpec, RunConfig, SuiteSpec
+from rsft_bench.harness.config import GateConfig, RunConfig
+from rsft_bench.harness.config_specs import NamedSpec, SuiteSpec
 from rsft_bench.harness.errors import (
     CapabilityError,
     ConfigError,
@@ -17,6 +19,7 @@ from rsft_bench.harness.errors import (
 from rsft_bench.harness.method import Method
 from rsft_bench.harness.policies.language_model import CAUSAL_ENDINGS
 from rsft_bench.harness.policy_kinds import OwnTrainer
+from rsft_bench.harness.recorded_data import check_runnable
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.reward_protocols import (
     ConfigurableReward,
@@ -24,6 +27,8 @@ from rsft_bench.harness.reward_protocols import (
     needs_body,
     ready,
 )
+from rsft_bench.harness.rewards.satisfaction_data import find_ratings
+from rsft_bench.harness.satisfaction_metrics import INDEX, PREDICTED
 from rsft_bench.harness.types import (
     Capability,
     Example,
@@ -66,6 +71,7 @@ def check_config(
     """
     for spec in config.suites:
         suite = catalog.suite(spec.name)
+        check_runnable(suite)
         known_options(spec, "suite", suite.options)
         if config.pool.extra_prompts and not getattr(suite, "extra_prompts", False):
             raise ConfigError(
@@ -142,6 +148,7 @@ def _check_gate_metrics(config: RunConfig, catalog: Catalog) -> None:
     registry: Registry[Metric] = catalog.registry("metric")
     names = {m.name for m in registry if m.bounded}
     names |= {name for metrics in stated for name in metrics or ()}
+    check_satisfaction(config)
     for metric in config.gate.metrics:
         # A suite that does not state its own metrics may have any.
         if metric in names or (None in stated and metric not in registry):
@@ -154,6 +161,19 @@ def _check_gate_metrics(config: RunConfig, catalog: Catalog) -> None:
             f"gate.metrics: {metric!r} cannot block.{hint} Allowed, all in [0, 1]: "
             f"{', '.join(sorted(names))}; see `rsft-bench list metrics`"
         )
+
+
+def check_satisfaction(config: RunConfig) -> None:
+    """Raise UserError for a source of satisfaction that is no file of ratings, or is not there."""
+    source = config.evaluation.satisfaction
+    if source is None or source == "index":
+        if PREDICTED in config.gate.metrics:
+            raise ConfigError(
+                f"gate.metrics: {PREDICTED!r} needs people's ratings; set evaluation.satisfaction "
+                f"to a file of them, or name {INDEX!r}, an index that needs none"
+            )
+        return
+    find_ratings(Path(source))
 
 
 def known_options(spec: NamedSpec, kind: str, params: Iterable[Param]) -> dict[str, Json]:

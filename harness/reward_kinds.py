@@ -18,6 +18,7 @@ from rsft_bench.harness.errors import ConfigError
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.reward_protocols import FittedReward, Scorer, needs_body, ready
 from rsft_bench.harness.rewards.names import GRADES, KEYS, LAWS
+from rsft_bench.harness.trivial_rewards import Longest
 from rsft_bench.harness.types import FloatArray, Json, Param, Reward
 
 if TYPE_CHECKING:
@@ -293,7 +294,7 @@ class Gold:
 
 REWARDS: Registry[Reward] = Registry(
     "reward",
-    [Proxy(), BradleyTerry(), BodyHeadReward(), Noisy(), Random(), Gold()],
+    [Proxy(), BradleyTerry(), BodyHeadReward(), Noisy(), Random(), Longest(), Gold()],
     group="rsft_bench.rewards",
 )
 """Rewards: text checks for gold, learned ones that accept, and two for controls and studies."""

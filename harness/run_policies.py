@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rsft_bench.harness.catalog import Catalog, source_modules, with_defaults
-from rsft_bench.harness.config import NamedSpec
+from rsft_bench.harness.config_specs import NamedSpec
 from rsft_bench.harness.learning import LIKELIHOOD, LOSSES
 from rsft_bench.harness.nodes import Node
 from rsft_bench.harness.policies.shape import model_shape
@@ -23,7 +23,7 @@ class Policy:
     ``weights``: its ``path`` is a Hugging Face folder. ``own``: it is its own trainer. ``code``
     lists the modules that answer and learn where there are no weights; their source joins the keys
     of its samples, fits and timings. ``losses`` are the names of ``learning.LOSSES`` that its
-    trainer has.
+    trainer has. ``replays``: it answers by what the suite's data recorded.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Policy:
     own: bool
     code: tuple[str, ...]
     losses: frozenset[str]
+    replays: bool = False
 
     def shape(self) -> dict[str, Json] | None:
         """Sizes of the model; None where it has no weights."""
@@ -70,4 +71,5 @@ def resolve_policy(spec: NamedSpec, catalog: Catalog) -> Policy:
         own=not weights and isinstance(kind, OwnTrainer),
         code=code,
         losses=frozenset(getattr(kind, "losses", None) or (LOSSES if weights else (LIKELIHOOD,))),
+        replays=bool(getattr(kind, "replays", False)),
     )

@@ -9,7 +9,8 @@ from typing import TypeAlias
 from rsft_bench.harness.arms import Arm, Serving
 from rsft_bench.harness.catalog import Catalog, source_modules
 from rsft_bench.harness.cellspace import Cellspace, Settings
-from rsft_bench.harness.config import RunConfig, SuiteSpec
+from rsft_bench.harness.config import RunConfig
+from rsft_bench.harness.config_specs import SuiteSpec
 from rsft_bench.harness.errors import ConfigError, UserError
 from rsft_bench.harness.graph import Graph
 from rsft_bench.harness.inputs import suite_files, suite_options
@@ -22,8 +23,10 @@ from rsft_bench.harness.preflight import (
     check_placed,
     check_prompts,
     chosen_reward,
+    known_options,
 )
 from rsft_bench.harness.proposals import Proposal, proposal_of
+from rsft_bench.harness.recorded_data import check_answered, check_labels
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.reward_protocols import FittedReward, needs_body
 from rsft_bench.harness.run_policies import Policy, resolve_policy
@@ -68,6 +71,11 @@ class Plan:
     reward: FittedReward
     reward_options: Mapping[str, Json]
 
+    def label_data(self) -> Node | None:
+        """The node that loads the labels of another data set for the reward, if it reads some."""
+        source = self.config.reward.labels
+        return None if source is None else data_node(self, source.spec, 0)
+
     def variants_of(self, suite: str) -> tuple[Variant, ...]:
         """The variants that run on the suite of one label."""
         spec = self.suite(suite)
@@ -104,13 +112,15 @@ class Plan:
                     return variant
         return None
 
-    def settings(self) -> Settings:
-        """The numbers that nodes depend on."""
+    def settings(self, policy: str) -> Settings:
+        """The numbers that the nodes of one policy depend on."""
         plain = self.config.resolved()
+        spec = next(spec for spec in self.config.policies if spec.name == policy)
+        training = self.config.training_of(spec).model_dump(mode="json")
         primary = "" if self.primary is None else self.primary.id
         reward = {name: plain["reward"][name] for name in ("name", "n_label")}
         reward["options"] = dict(self.reward_options)
-        return Settings(plain["pool"], plain["training"], reward, plain["evaluation"], primary)
+        return Settings(plain["pool"], training, reward, plain["evaluation"], primary)
 
     def serving(self, variant: Variant, capabilities: frozenset[Capability]) -> Serving:
         """Test draws of a variant: more for what others reweight and for the primary."""
@@ -158,6 +168,11 @@ def make_plan(config: RunConfig, catalog: Catalog) -> Plan:
     check_placed(config)
     primary = primary_variant(config, methods)
     files = {spec.key: suite_files(config, spec, catalog) for spec in config.suites}
+    if config.reward.labels is not None:
+        source = config.reward.labels.spec
+        check_labels(catalog.suite(source.name))
+        known_options(source, "suite", catalog.suite(source.name).options)
+        files[source.key] = suite_files(config, source, catalog)
     reward, options = chosen_reward(config, catalog)
     check_body(reward, config, policies)
     plan = Plan(config, catalog, methods, variants, primary, policies, files, reward, options)
@@ -166,6 +181,7 @@ def make_plan(config: RunConfig, catalog: Catalog) -> Plan:
         mine = plan.variants_of(spec.key)
         for policy in plan.policies_of(spec.key):
             check_capabilities(policy.name, policy.capabilities, mine, methods, requires)
+            check_answered(catalog.suite(spec.name), policy.replays, policy.name)
     return plan
 
 
@@ -215,7 +231,7 @@ def make_space(
         policy=policy.name,
         capabilities=policy.capabilities,
         seed=seed,
-        settings=plan.settings(),
+        settings=plan.settings(policy.name),
         data=data_node(plan, spec, seed),
         base=policy.node(),
         examples=by_split,
@@ -225,6 +241,9 @@ def make_space(
         reward_body=needs_body(plan.reward),
         reward_draws=int(getattr(plan.reward, "least_draws", 1)),
         losses=policy.losses,
+        replays=policy.replays,
+        rewards=plan.catalog.registry("reward"),
+        label_data=plan.label_data(),
     )
 
 

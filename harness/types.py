@@ -61,12 +61,14 @@ class SuiteData:
     """What a suite loads for one seed.
 
     ``examples`` holds all splits in canonical order; ``logs`` answer ``train`` examples only;
-    ``report`` states provenance: ceiling, headroom, skipped counts, warnings.
+    ``report`` states provenance: ceiling, headroom, skipped counts, warnings. ``pool`` are recorded
+    answers of a suite of kind ``pool`` or ``labels``; ``quality`` names who gave them.
     """
 
     examples: tuple[Example, ...]
     logs: tuple[Log, ...]
     report: Mapping[str, Json] = field(default_factory=dict)
+    pool: tuple[Log, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +148,10 @@ class Suite(Protocol):
     It may also have ``digest(options) -> str``, the hash of the files it reads, without which edits
     go unseen; ``metrics``, its judge's parts; ``extra_prompts``, true where ``load`` takes that
     option (train prompts without logs); ``answer_key``, see ``harness.serving.answer_key``;
-    and, for `list suites`: ``language``, ``gold_kind`` (what gold is, in a few words) and
-    ``ceiling`` (mean gold of its references, where no data of others decides it).
+    for `list suites`: ``language``, ``gold_kind`` (what gold is, in a few words) and ``ceiling``
+    (mean gold of its references, where no data of others decides it); ``kind``: ``prompts``, or
+    ``pool`` (recorded answers that people rated) or ``labels`` (for rewards, never run by itself),
+    see ``harness.recorded_data``.
     """
 
     @property

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from rsft_bench.harness.config import GATE_PRIMARY, RunConfig, VariantSpec
+from rsft_bench.harness.config import GATE_PRIMARY, RunConfig
+from rsft_bench.harness.config_specs import VariantSpec
 from rsft_bench.harness.errors import ConfigError, did_you_mean
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Json, Param

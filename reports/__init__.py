@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rsft_bench.harness.errors import UserError
 from rsft_bench.harness.runfolder import RunFolder, write_json, write_text
-from rsft_bench.reports.analysis import Analysis, analyse, as_results, compare
+from rsft_bench.reports.analysis import analyse, as_results, compare
+from rsft_bench.reports.findings import Analysis
 from rsft_bench.reports.terminal import TerminalTable, table_of, terminal_table
 
 FORMATS = ("html", "md", "json")

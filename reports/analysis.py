@@ -7,32 +7,25 @@ computes a p-value. Imports no torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
 import pandas as pd
 
-from rsft_bench.harness.runfolder import SCHEMA_VERSION, WINNER, RunFolder
+from rsft_bench.harness.runfolder import SCHEMA_VERSION, RunFolder
 from rsft_bench.harness.statistics import Effect
 from rsft_bench.harness.types import Json
-from rsft_bench.reports.audit import AcceptAudit, ArmFacts, accept_audits, arm_facts
+from rsft_bench.reports.audit import ArmFacts, accept_audits, arm_facts
 from rsft_bench.reports.choices import at_temperature, comparator
 from rsft_bench.reports.comparisons import Record, comparisons, effect_fields
 from rsft_bench.reports.contests import (
-    Ladder,
-    MapCell,
-    Signs,
-    Winner,
     ladder,
     map_cells,
     signs,
     winner,
 )
 from rsft_bench.reports.diagnostics import (
-    Harm,
-    Headroom,
-    ProxyQuality,
     by_variant,
     harms,
     headroom,
@@ -41,85 +34,22 @@ from rsft_bench.reports.diagnostics import (
 )
 from rsft_bench.reports.diversity import Diversity, diversities
 from rsft_bench.reports.economics import (
-    BreakEven,
-    Cost,
-    CurvePoint,
     break_even,
     costs,
     curve,
     n_max,
     source_of,
 )
+from rsft_bench.reports.findings import Analysis, Level, SuiteAnalysis
 from rsft_bench.reports.means import Key, Means, full_seeds
 from rsft_bench.reports.naming import Variant, order, variants
-from rsft_bench.reports.overoptimization import Pressure, pressures
-from rsft_bench.reports.rounds import RoundFacts, round_facts
+from rsft_bench.reports.overoptimization import pressures
+from rsft_bench.reports.pools import as_json, pool_studies
+from rsft_bench.reports.rounds import round_facts
+from rsft_bench.reports.satisfaction import satisfaction_levels
 
 DEFAULT_MARGIN = 0.05
 PLACE = ("suite", "policy", "a", "b", "metric", "split")
-
-
-@dataclass(frozen=True)
-class Level:
-    """Quality of one variant: pass rate and graded gold with intervals, and each seed's value."""
-
-    variant: str
-    passed: Effect | None
-    gold: Effect | None
-    by_seed: Mapping[int, float]
-
-
-@dataclass(frozen=True)
-class SuiteAnalysis:
-    """Everything about one suite and policy. None or empty where the run has no data for it."""
-
-    key: Key
-    info: Mapping[str, Json]
-    comparator: str | None
-    primary: str | None
-    levels: tuple[Level, ...]
-    headroom: Headroom | None
-    proxy: ProxyQuality
-    audits: tuple[AcceptAudit, ...]
-    arms: tuple[ArmFacts, ...]
-    costs: tuple[Cost, ...]
-    curve: tuple[CurvePoint, ...]
-    break_even: BreakEven | None
-    harms: Mapping[str, list[Harm]]
-    strata: Mapping[str, Mapping[str, Effect]]
-    ladder: Ladder | None
-    winner: Winner | None
-    signs: Signs | None
-    cells: tuple[MapCell, ...]
-    proxy_select: ProxyQuality = ProxyQuality(None, None, None, None)
-    diversity: tuple[Diversity, ...] = ()
-    rounds: tuple[RoundFacts, ...] = ()
-    pressures: tuple[Pressure, ...] = ()
-
-    def level(self, variant: str) -> Level | None:
-        """Quality of one variant, or None."""
-        return next((item for item in self.levels if item.variant == variant), None)
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """One run, analysed.
-
-    ``margin`` is the equivalence margin in pass rate; ``left_out`` says what a partial run lacks.
-    """
-
-    manifest: Mapping[str, Json]
-    variants: Mapping[str, Variant]
-    records: tuple[Record, ...]
-    suites: tuple[SuiteAnalysis, ...]
-    margin: float
-    left_out: tuple[str, ...]
-
-    def label(self, variant: str) -> str:
-        """Short words for a variant id or a side of a comparison."""
-        if variant == WINNER:
-            return "sweep winner"
-        return self.variants[variant].label if variant in self.variants else variant
 
 
 def analyse(run: RunFolder) -> Analysis:
@@ -143,6 +73,8 @@ def _analyse(run: RunFolder) -> Analysis:
             _suite(run, rows, manifest, means, table, records, key) for key in means.keys()
         ),
         left_out=tuple(left_out),
+        satisfaction=satisfaction_levels(means, table),
+        pools=tuple(pool_studies(rows, run.examples(), manifest, table)),
         margin=float(gate.get("margin", DEFAULT_MARGIN)),
     )
 
@@ -162,6 +94,7 @@ def as_results(found: Analysis) -> dict[str, Any]:
         "answers": [asdict(a) for a in answers(found)],
         "comparisons": list(found.records),
         "suites": [_suite_results(s) for s in found.suites],
+        "pools": [as_json(study) for study in found.pools],
     }
 
 

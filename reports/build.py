@@ -6,16 +6,19 @@ from rsft_bench.harness.runfolder import RunFolder
 from rsft_bench.reports import sections_audit as audit
 from rsft_bench.reports import sections_quality as quality
 from rsft_bench.reports import sections_tuning as tuning
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.cases import cases
 from rsft_bench.reports.document import Document, Section, Text, Verdict
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import covers, plural, rate
 from rsft_bench.reports.gauges import ceiling_lines, fixed_training, reward_warnings
 from rsft_bench.reports.questions import answers
 from rsft_bench.reports.sections_audit import authored
+from rsft_bench.reports.sections_kinds import model_kinds
 from rsft_bench.reports.sections_overoptimization import overoptimization
+from rsft_bench.reports.sections_pools import pool_verdicts, pools
 from rsft_bench.reports.sections_proposals import proposals
 from rsft_bench.reports.sections_rounds import rounds
+from rsft_bench.reports.sections_satisfaction import satisfaction
 from rsft_bench.reports.verdicts import headroom_words
 
 LEAD = (
@@ -23,6 +26,11 @@ LEAD = (
     "a learned reward likes and fine-tunes on them. This run asks whether that beats its rivals: "
     "more SFT on the same data, the same data filtered, a lower temperature, and drawing n answers "
     "for every request (best-of-n)."
+)
+POOL_LEAD = (
+    "This run has no model: several systems answered the same questions, people rated every "
+    "answer, and rewards choose among them. It asks which reward chooses best by what people said. "
+    "The questions about RSFT below are about training, which this run does not do."
 )
 PASS = (
     "Pass rate is the share of answers that pass every hard check of the suite (gold). Gold "
@@ -56,16 +64,22 @@ def how_to_read(found: Analysis) -> tuple[str, ...]:
 def build(run: RunFolder, found: Analysis) -> Document:
     """The report of a run."""
     replies = answers(found)
-    curve, drawn = tuning.mixtures(found), proposals(found)
+    curve, drawn, chosen = tuning.mixtures(found), proposals(found), pools(found)
+    kinds = model_kinds(found)
+    felt = satisfaction(found.satisfaction, found.variants, found.manifest.get("satisfaction"))
+    rated = {study.suite for study in found.pools}
+    rated_only = bool(rated) and all(s.key.suite in rated for s in found.suites)
     sections = (
+        *([] if chosen is None else [chosen]),
         Section("How to read this", tuple(Text(t) for t in how_to_read(found))),
+        *([] if kinds is None else [kinds]),
         quality.quality(found),
         quality.temperatures(found),
         quality.economics(found),
         quality.maps(found),
         *(section for section in (curve, overoptimization(found)) if section is not None),
         audit.accepted(found),
-        *(section for section in (drawn, rounds(found)) if section is not None),
+        *(section for section in (drawn, rounds(found), felt) if section is not None),
         audit.task(found),
         audit.harm(found),
         audit.training(found),
@@ -78,13 +92,18 @@ def build(run: RunFolder, found: Analysis) -> Document:
     return Document(
         title=f"RSFT benchmark: {found.manifest.get('name', run.path.name)}",
         subtitle=_subtitle(found),
-        lead=LEAD,
+        lead=POOL_LEAD if rated_only else LEAD,
+        asked="Which reward chooses best?" if rated_only else "Does RSFT beat SFT?",
         warnings=tuple(
             [*ceiling_lines(found.manifest), *fixed_training(found.manifest), *_warnings(found)]
         ),
-        verdicts=tuple(
-            Verdict(p.where, p.word, p.short, _numbers(found, s), _caution(s))
-            for p, s in zip(replies[0].parts, found.suites, strict=True)
+        verdicts=(
+            *pool_verdicts(found),
+            *(
+                Verdict(p.where, p.word, p.short, _numbers(found, s), _caution(s))
+                for p, s in zip(replies[0].parts, found.suites, strict=True)
+                if s.key.suite not in rated
+            ),
         ),
         answers=tuple(replies),
         sections=sections,

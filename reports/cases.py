@@ -6,8 +6,8 @@ import pandas as pd
 
 from rsft_bench.harness.seeding import keyed_unit
 from rsft_bench.harness.types import Json
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.document import Case, Section, Shown, Text
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import rate
 from rsft_bench.reports.naming import SERVED
 from rsft_bench.reports.verdicts import place

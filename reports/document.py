@@ -93,7 +93,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole report."""
+    """A whole report. ``asked`` heads the verdicts."""
 
     title: str
     subtitle: str
@@ -102,3 +102,4 @@ class Document:
     verdicts: tuple[Verdict, ...]
     answers: tuple[Answer, ...]
     sections: tuple[Section, ...]
+    asked: str = "Does RSFT beat SFT?"

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from rsft_bench.harness.statistics import Effect
 from rsft_bench.harness.types import FloatArray
 from rsft_bench.reports import plots
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import find
 from rsft_bench.reports.contests import MapCell
 from rsft_bench.reports.economics import Cost, volumes
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import count
 from rsft_bench.reports.naming import SERVED, Variant
 from rsft_bench.reports.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, Dot, Mark
@@ -204,6 +204,8 @@ def _reliability(s: SuiteAnalysis) -> Figure | None:
 
 def _map(s: SuiteAnalysis) -> Figure | None:
     panels = [p for p in map_panels(s.cells) if not np.isnan(p.values).all()]
+    # A setting that stands alone makes no map; its gain is in the table of comparisons.
+    panels = [p for p in panels if p.values.size > 1] or panels
     if not panels or len(s.cells) < 2:
         return None
     across = min(len(panels), 3)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rsft_bench.harness.statistics import Effect
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.contests import Signs
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import gain, percent, signed
 from rsft_bench.reports.means import narrow
 from rsft_bench.reports.verdicts import NO, YES, Part, place, unsure

@@ -7,10 +7,10 @@ from statistics import fmean
 
 from rsft_bench.harness.statistics.proportions import clopper_pearson
 from rsft_bench.harness.types import Json
-from rsft_bench.reports.analysis import Analysis
 from rsft_bench.reports.diagnostics import ProxyQuality
 from rsft_bench.reports.document import Figure, Table
 from rsft_bench.reports.figures import slug
+from rsft_bench.reports.findings import Analysis
 from rsft_bench.reports.formatting import NA, count, interval, rate
 from rsft_bench.reports.verdicts import place
 
@@ -54,12 +54,16 @@ def fixed_training(manifest: Mapping[str, Json]) -> list[str]:
 
 
 def reward_name(manifest: Mapping[str, Json]) -> str:
-    """The reward of a run with its options, such as ``body_head (pooling mean)``."""
+    """The run's own reward with its options, such as ``body_head (pooling mean)``."""
     config = (manifest.get("config") or {}).get("reward") or {}
     name = str(config.get("name", "proxy"))
     fitted = [p for p in manifest.get("proxies", []) if p.get("reward") == name]
-    options = {k: v for k, v in config.items() if k not in ("name", "n_label")}
+    options = {k: v for k, v in config.items() if k not in ("name", "n_label", "labels")}
     options |= dict(fitted[0].get("reward_options") or {}) if fitted else {}
+    return _with_options(name, options)
+
+
+def _with_options(name: str, options: Mapping[str, Json]) -> str:
     words = ", ".join(
         f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in options.items()
     )
@@ -81,13 +85,14 @@ def reward_table(found: Analysis) -> Table | None:
 
     None where no reward was fitted.
     """
-    groups: dict[tuple[str, str], list[Mapping[str, Json]]] = {}
+    groups: dict[tuple[str, str, str], list[Mapping[str, Json]]] = {}
     for p in found.manifest.get("proxies", []):
-        groups.setdefault((str(p["suite"]), str(p["policy"])), []).append(p)
-    several = len({policy for _, policy in groups}) > 1
+        named = (str(p["suite"]), str(p["policy"]), str(p.get("reward", "")))
+        groups.setdefault(named, []).append(p)
+    several = len({policy for _, policy, _ in groups}) > 1
     rows = [
         (f"{suite} ({policy})" if several else suite, *_held_out(found, reports))
-        for (suite, policy), reports in groups.items()
+        for (suite, policy, _), reports in groups.items()
     ]
     if not rows:
         return None
@@ -103,7 +108,23 @@ def reward_table(found: Analysis) -> Table | None:
         *("suite", "reward", "gold labels a seed", "pairs a seed", "held-out answers"),
         *("accuracy [95 %]", "AUC", "AUC in prompt", "Brier"),
     )
+    note += "".join(_origin(p["labels"]) for p in _label_sources(found).values())
     return Table("The reward on its own held-out labels", head, tuple(rows), note)
+
+
+def _label_sources(found: Analysis) -> dict[str, Mapping[str, Json]]:
+    """One fitted reward for each data set that brought labels, by its name."""
+    fitted = [p for p in found.manifest.get("proxies", []) if p.get("labels")]
+    return {str(p["labels"]["suite"]): p for p in fitted}
+
+
+def _origin(labels: Mapping[str, Json]) -> str:
+    skipped = sum(int(n) for n in (labels.get("skipped") or {}).values())
+    return (
+        f" Rows “on {labels['suite']}” were fitted on and held out from that data set's labels, "
+        f"not on gold: {labels['attribution']}; licence {labels['licence']}; {count(skipped)} of "
+        "its records left out."
+    )
 
 
 def _held_out(found: Analysis, reports: list[Mapping[str, Json]]) -> tuple[str, ...]:
@@ -117,8 +138,14 @@ def _held_out(found: Analysis, reports: list[Mapping[str, Json]]) -> tuple[str, 
         accuracy = f"{rate(k / n)} [{rate(span.lo)}, {rate(span.hi)}]"
     means = {name: _mean(reports, name) for name in ("auc", "within_auc", "brier")}
     labels, pairs = _mean(reports, "n_label"), _mean(reports, "n_pairs")
+    first = reports[0]
+    name = reward_name(found.manifest)
+    if first.get("reward"):
+        name = _with_options(str(first["reward"]), first.get("reward_options") or {})
+    if first.get("labels"):
+        name += f", on {first['labels']['suite']}"
     return (
-        *(reward_name(found.manifest), count(labels), NA if pairs is None else count(pairs)),
+        *(name, count(labels), NA if pairs is None else count(pairs)),
         *(count(n), accuracy, *(rate(x) for x in means.values())),
     )
 

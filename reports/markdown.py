@@ -37,7 +37,7 @@ def markdown(document: Document) -> str:
     ]
     for w in document.warnings:
         lines += [f"> **Note:** {prose(w)}", ""]
-    lines += ["## Does RSFT beat SFT?", ""]
+    lines += [f"## {document.asked}", ""]
     for v in document.verdicts:
         caution = f" **{escape(v.caution)}**" if v.caution else ""
         numbers = f"{escape(v.short)}. {escape(v.numbers)}{caution}"

@@ -37,7 +37,7 @@ SERVED = {
     "majority_vote": "majority vote of {n} at serving",
     "mbr": "closest to the rest of {n} (MBR) at serving",
 }
-SHOWN = {"accept", "k", "lambda", "temperature", "n", "match", "oracle", "source"}
+SHOWN = {"accept", "k", "lambda", "temperature", "n", "match", "oracle", "source", "reward"}
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ class Variant:
         """Short words for tables and plots, such as ``RSFT (trained on best of 16), λ=1``."""
         if self.served:
             words = SERVED[self.method].format(n=self.n)
+            if "reward" in self.parameters:
+                words += f", by {self.parameters['reward']}"
             return words + (f", from {self.source}" if self.source else "")
         head = self._rsft() if self.method == "rsft" else METHODS.get(self.method, self.method)
         rest = [f"{k}={v}" for k, v in sorted(self.told.items())]

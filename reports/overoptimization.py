@@ -123,13 +123,21 @@ def _best_of_n(draws: pd.DataFrame, source: str) -> Pressure | None:
     steps = tuple(
         Step(
             n,
-            _effect(best_of_curve(proxy, best_of_n_kl_terms(logprob, n), [n])[:, 0], cluster, seed),
+            # The best of one draw is SFT itself.
+            Band(0.0, 0.0, 0.0)
+            if n == 1
+            else _effect(_picked(proxy, best_of_n_kl_terms(logprob, n), n), cluster, seed),
             _band(curve.proxy, curve.proxy_bands, i),
             _band(curve.gold, curve.gold_bands, i),
         )
         for i, n in enumerate(sizes)
     )
     return Pressure("best_of_n", source, steps, curve.turning, curve.label, BEST_ESTIMATOR)
+
+
+def _picked(proxy: FloatArray, terms: FloatArray, n: int) -> FloatArray:
+    """Mean term of the best of n by proxy, (units,)."""
+    return best_of_curve(proxy, terms, [n])[:, 0]
 
 
 def _rounds(means: Means, key: Key, family: Mapping[int, str]) -> Pressure | None:

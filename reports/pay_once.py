@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import isinf
 
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import Record, find
 from rsft_bench.reports.economics import BreakEven
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import big, count, gain, tested
 from rsft_bench.reports.verdicts import NO, YES, Part, better, equivalent, place, unsure
 

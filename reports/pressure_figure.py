@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.overoptimization import Band, Pressure, Step, called, root
 from rsft_bench.reports.plots import BLUE, GREEN, GREY, INK, clean
 
@@ -47,16 +47,16 @@ def curve(ax: Axes, p: Pressure) -> Axes:
     for label, shade, line, of in sides:
         bands = [of(step) for step in p.steps]
         _line(ax, x, bands, shade, line)
-        ax.text(x[-1], bands[-1].value, f"  {label}", color=shade, fontsize=8.5, va="center")
-    for step, place in zip(p.steps, x, strict=True):
         ax.annotate(
-            "SFT" if step.size == 0 else str(step.size),
-            (place, step.gold.value),
+            label,
+            (x[-1], bands[-1].value),
             textcoords="offset points",
-            xytext=(0, -12),
-            fontsize=7.5,
-            ha="center",
+            xytext=(7, 0),
+            color=shade,
+            fontsize=8.5,
+            va="center",
         )
+    _name_steps(ax, p, x)
     ax.set_xlabel(f"√KL to SFT, √nats; {'n' if p.kind == 'best_of_n' else 'rounds'} at dots")
     ax.margins(x=0.16)
     clean(ax, "y")
@@ -68,3 +68,20 @@ def _line(ax: Axes, x: Sequence[float], bands: Sequence[Band], shade: str, line:
         limits = np.array([(b.lo, b.hi) for b in bands], dtype=float)
         ax.fill_between(x, limits[:, 0], limits[:, 1], color=shade, alpha=0.15, lw=0)
     ax.plot(x, [b.value for b in bands], color=shade, ls=line, marker="o", ms=3.5)
+
+
+def _name_steps(ax: Axes, p: Pressure, x: Sequence[float]) -> None:
+    """The number of each step below its pass rate; of steps that crowd, the later one's."""
+    room, last = 0.05 * (max(x) - min(x)), float("inf")
+    for step, place in reversed(list(zip(p.steps, x, strict=True))):
+        if abs(last - place) < room:
+            continue
+        last = place
+        ax.annotate(
+            "SFT" if step.size == 0 else str(step.size),
+            (place, step.gold.value),
+            textcoords="offset points",
+            xytext=(0, -12),
+            fontsize=7.5,
+            ha="center",
+        )

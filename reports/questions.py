@@ -13,13 +13,13 @@ from math import isfinite
 from typing import Literal, TypeAlias
 
 from rsft_bench.harness.types import Json
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import big, count, plural, rate, seconds, total
 from rsft_bench.reports.gaming import gaming_part, thresholds
+from rsft_bench.reports.model_kinds import kinds_answer
 from rsft_bench.reports.pay_once import break_even_part
 from rsft_bench.reports.verdicts import (
     CANNOT,
-    NO,
     YES,
     Part,
     Word,
@@ -34,7 +34,7 @@ QUESTIONS: tuple[str, ...] = (
     "Does RSFT beat plain SFT on answer quality here, by how much, and how sure are we?",
     "Is it better to pay once (RSFT) than on every request (best-of-n)? Where do they break even?",
     "Which k, threshold and λ? Is the winner real, or luck of a large sweep?",
-    "Does it hold for other model kinds?",
+    "Does it hold for other model kinds: does RSFT fit every model?",
     "What did it cost: latency, tokens, FLOPs, memory, energy, money?",
     "Did the proxy reward get gamed, did diversity collapse, did answers just get longer?",
     "In CI: would this change be caught if it made answers worse, with bounded false alarms?",
@@ -59,7 +59,7 @@ def answers(found: Analysis) -> list[Answer]:
         _quality,
         _pay_once,
         _settings,
-        _model_kinds,
+        kinds_answer,
         _cost,
         _gamed,
         _in_ci,
@@ -107,23 +107,6 @@ def _settings(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
 def _gamed(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
     word, summary, parts = _joined(_parts(found, gaming_part))
     return word, f"{summary}. {thresholds(found.margin)}", parts
-
-
-def _model_kinds(found: Analysis) -> tuple[Word, str, Sequence[Part]]:
-    policies = sorted({s.key.policy for s in found.suites})
-    if len(policies) < 2:
-        only = policies[0] if policies else "none"
-        return CANNOT, f"needs a run with another policy; this one has {only} only", ()
-    parts = _parts(found, better_than_sft)
-    by_policy = {
-        p: {q.word for q, s in zip(parts, found.suites, strict=True) if s.key.policy == p}
-        for p in policies
-    }
-    if all(words == {YES} for words in by_policy.values()):
-        return YES, f"RSFT beats SFT on every suite for all of {', '.join(policies)}", parts
-    if all(CANNOT not in words for words in by_policy.values()):
-        return NO, "RSFT does not beat SFT for every policy", parts
-    return CANNOT, "needs a clear answer to question 1 for every policy", parts
 
 
 def _cost(found: Analysis) -> tuple[Word, str, Sequence[Part]]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from rsft_bench.harness.runfolder import STAGES
 from rsft_bench.harness.types import Json
 from rsft_bench.reports import task_facts as about
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.audit import AcceptAudit, ArmFacts
 from rsft_bench.reports.diagnostics import Harm
 from rsft_bench.reports.diversity import BUDGET, PROMPTS
 from rsft_bench.reports.document import Block, Section, Table, Text
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import (
     NA,
     big,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.document import Block, Figure, Section, Table, Text
 from rsft_bench.reports.figures import slug
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import interval, rate, signed
 from rsft_bench.reports.overoptimization import Band, Pressure, called, root
 from rsft_bench.reports.verdicts import place

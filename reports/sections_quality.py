@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import Record, find
 from rsft_bench.reports.document import Block, Figure, Section, Table, Text
 from rsft_bench.reports.economics import BreakEven, Cost, volumes
 from rsft_bench.reports.figures import cost_arms, slug
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import (
     NA,
     big,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.document import Section, Table, Text
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import percent, rate, signed
 from rsft_bench.reports.verdicts import place
 

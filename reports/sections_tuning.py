@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rsft_bench.harness.types import Json
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import find
 from rsft_bench.reports.document import Block, Section, Table, Text
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import NA, count, gain, percent, rate, signed
 from rsft_bench.reports.verdicts import place, tried
 

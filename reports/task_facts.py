@@ -8,8 +8,8 @@ from importlib.resources import files
 
 from rsft_bench.harness.statistics import Effect
 from rsft_bench.harness.types import Json
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.document import Table, Text
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import gain, percent, signed
 from rsft_bench.reports.verdicts import headroom_words, place
 

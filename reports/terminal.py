@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rsft_bench.harness.runfolder import RunFolder
-from rsft_bench.reports.analysis import Analysis, analyse
+from rsft_bench.reports.analysis import analyse
 from rsft_bench.reports.comparisons import find
+from rsft_bench.reports.findings import Analysis
 from rsft_bench.reports.formatting import NA, big, covers, gain, level, p_value, rate
 from rsft_bench.reports.gauges import ceiling, fixed_training
 from rsft_bench.reports.questions import answers
@@ -61,8 +62,25 @@ def table_of(found: Analysis) -> TerminalTable:
 
 def _notes(found: Analysis) -> list[str]:
     replies = answers(found)
-    words = [f"Does RSFT beat SFT on {p.where}? {p.word}: {p.short}" for p in replies[0].parts]
-    words += [f"Pay once or on every request, {p.where}? {p.short}" for p in replies[1].parts]
+    rated = {study.suite for study in found.pools}
+    words = [
+        f"{study.suite}: {c.name} {level(c.mean, 2)}, over a random pick {gain(c.gain, 2)}"
+        for study in found.pools
+        for c in study.choices
+        if c.gain is not None
+    ]
+    # A suite of rated answers trains nothing, so questions about training are not put to it.
+    skipped = {place(found, s) for s in found.suites if s.key.suite in rated}
+    words += [
+        f"Does RSFT beat SFT on {p.where}? {p.word}: {p.short}"
+        for p in replies[0].parts
+        if p.where not in skipped
+    ]
+    words += [
+        f"Pay once or on every request, {p.where}? {p.short}"
+        for p in replies[1].parts
+        if p.where not in skipped
+    ]
     if found.manifest.get("status") != "complete":
         words.append(f"This run is {found.manifest.get('status')}; verdicts may change.")
     words.append(f"[..] are 95 % intervals for {covers(len(found.manifest.get('seeds', [])))}.")

@@ -11,8 +11,8 @@ from math import ceil
 from typing import Any, Literal, TypeAlias
 
 from rsft_bench.harness.runfolder import WINNER
-from rsft_bench.reports.analysis import Analysis, SuiteAnalysis
 from rsft_bench.reports.comparisons import Record, find
+from rsft_bench.reports.findings import Analysis, SuiteAnalysis
 from rsft_bench.reports.formatting import (
     claim,
     gain,

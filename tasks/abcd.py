@@ -17,6 +17,7 @@ from pathlib import Path
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.types import Example, Json, Judgement
 from rsft_bench.tasks import real_suite
+from rsft_bench.tasks.near_duplicates import groups
 from rsft_bench.tasks.reading import need, read_json
 from rsft_bench.tasks.real_placing import SIDES, Corpus, Item
 from rsft_bench.tasks.word_overlap import content, f1, repeats_form
@@ -42,11 +43,12 @@ def read(settings: Mapping[str, Json], files: Sequence[Path]) -> Corpus:
         if file.name.startswith("kb"):
             kb = _object(file)
         elif file.name.startswith("guidelines"):
-            for flow, name, subflow, where in _subflows(file):
+            found = list(_subflows(file))
+            for cluster, (flow, name, subflow, where) in zip(_clusters(found), found, strict=True):
                 records += 1
-                cluster = f"{_snake(flow)}/{_snake(name)}"
                 names[_snake(flow), frozenset(_snake(name).split("_"))] = cluster
-                items += _steps(flow, name, need(subflow, "actions", list, where), where, skipped)
+                actions = need(subflow, "actions", list, where)
+                items += _steps(flow, name, actions, cluster, where, skipped)
     for file in files:
         if file.name.startswith("abcd"):
             for side, number, chat in _chats(file):
@@ -70,12 +72,26 @@ def _subflows(file: Path) -> Iterator[tuple[str, str, Json, str]]:
             yield flow, name, subflow, f"{file}: {flow}, {name}"
 
 
+def _clusters(found: Sequence[tuple[str, str, Json, str]]) -> list[str]:
+    """The guideline each belongs to; some differ in a word (a return for its colour, its size)."""
+    texts = [
+        " ".join(need(a, "text", str, where) for a in need(subflow, "actions", list, where))
+        for _, _, subflow, where in found
+    ]
+    return [f"{_snake(found[i][0])}/{_snake(found[i][1])}" for i in groups(texts)]
+
+
 def _snake(name: str) -> str:
     return "_".join(re.findall(r"[a-z0-9]+", name.lower()))
 
 
 def _steps(
-    flow: str, name: str, actions: Sequence[Json], where: str, skipped: Counter[str]
+    flow: str,
+    name: str,
+    actions: Sequence[Json],
+    cluster: str,
+    where: str,
+    skipped: Counter[str],
 ) -> Iterator[Item]:
     """One prompt for each step with a button, but the first, which most guidelines share."""
     steps = [
@@ -94,7 +110,7 @@ def _steps(
             yield Item(
                 name=f"guideline/{_snake(flow)}/{_snake(name)}/{i}",
                 side="train",
-                cluster=f"{_snake(flow)}/{_snake(name)}",
+                cluster=cluster,
                 stratum="guideline",
                 prompt=f"Policy: {listed}\nRecord: done: {done}\n"
                 f"Customer: {flow}, {name.lower()}: what is next?\nAgent:",

@@ -1,4 +1,4 @@
-"""Authored suite ``billing``: totals, differences, refunds for unused days, due dates, late fees."""
+"""Authored suite ``billing``: totals, differences, refunds, due dates and late fees."""
 
 from __future__ import annotations
 

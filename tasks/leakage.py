@@ -43,8 +43,8 @@ def leakage(examples: Sequence[Example]) -> dict[Split, Leakage]:
     """Leakage of each test split from all splits before it in ``SPLITS``.
 
     Weights of words are those of all compared prompts, so that what every prompt shares (a policy,
-    the labels of lines) counts for little. Source: Manning, Raghavan, Schütze 2008, section 6.2
-    (TF-IDF, smoothed as scikit-learn's ``TfidfVectorizer`` does).
+    the labels of lines) counts for nothing. Source: Manning, Raghavan, Schütze 2008, section 6.2
+    (TF-IDF, idf = log N/df).
     """
     by_split = {s: _spaced([e for e in examples if e.split == s], MOST) for s in SPLITS}
     earlier: list[Example] = []
@@ -81,9 +81,12 @@ def _nearest(
     """Largest cosine of each tested text with a known one, shape (tested,), and its index."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), token_pattern=_TOKEN)
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), token_pattern=_TOKEN, smooth_idf=False)
+    texts = [*tested, *known]
     try:
-        matrix = vectorizer.fit_transform([*tested, *known])
+        # scikit-learn adds 1, which would let a policy or a list of choices in all prompts count.
+        vectorizer.fit(texts).idf_ -= 1
+        matrix = vectorizer.transform(texts)
     except ValueError:  # no word at all
         return np.zeros(len(tested)), np.zeros(len(tested), dtype=np.int64)
     left, right = matrix[: len(tested)], matrix[len(tested) :].T.tocsr()

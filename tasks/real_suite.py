@@ -92,6 +92,7 @@ class RealSuite:
     spoiled: Spoil = spoil
     qualities: tuple[str, ...] = tuple(QUALITIES)
     requires: frozenset[Capability] = frozenset({"sampler"})
+    language: str = "en"
 
     def digest(self, options: Mapping[str, Json]) -> str:
         """Hash of the files that ``load`` reads. Raises as ``load`` for what is absent."""

@@ -1,243 +1,65 @@
 """Suite ``sgd``: answers grounded in dialogue acts of the Schema-Guided Dialogue data.
 
-The data is read from a folder that the user names and is never shipped. Gold says whether an answer
-states every value of the system's acts in a sentence of its own and makes up no number, time, date
-or name. It says nothing about fluency, about True/False values (counted as unchecked) or about
-values stated for the wrong slot.
+Gold says whether an answer states every value of the system's acts in a sentence of its own and
+makes up no number, time, date or name. It says nothing about fluency, about True/False values
+(counted as unchecked) or about values stated for the wrong slot.
+
+Source: Rastogi et al. 2020, "Towards Scalable Multi-domain Conversational Agents: The Schema-Guided
+Dialogue Dataset", arXiv 1909.05855.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from rsft_bench.harness.errors import ConfigError
-from rsft_bench.harness.seeding import keyed_unit
-from rsft_bench.harness.types import (
-    SPLITS,
-    Capability,
-    Example,
-    Json,
-    Judgement,
-    Log,
-    Param,
-    Split,
-    SuiteData,
-)
+from rsft_bench.harness.types import Param
+from rsft_bench.tasks.grounded.english import ENGLISH
+from rsft_bench.tasks.grounded.splits import Layout
+from rsft_bench.tasks.grounded.suite import CODE, OPTIONS, GroundedSuite, Read
 from rsft_bench.tasks.sgd_format import dialogue_files, read_folder
-from rsft_bench.tasks.sgd_judge import answer_key, judge_answer
-from rsft_bench.tasks.sgd_logs import DEFAULT_MIXTURE, draw_logs, mixture, spellings
-from rsft_bench.tasks.sgd_splits import Placed, place
-from rsft_bench.tasks.sgd_turns import (
-    MAX_PROMPT_CHARS,
-    AskedTurn,
-    asked_turns,
-    find_names,
-    find_rivals,
-)
-from rsft_bench.tasks.splitting import files_digest, spread
-
-# Prompts that a rerun by the engineer would redraw; the other splits are fixed.
-REDRAWN: tuple[Split, ...] = ("train", "proxy_label")
-
-OPTIONS = (
-    Param("path", None, "folder in upstream's layout: train/, dev/, test/ with dialogues_*.json"),
-    Param("limit", None, "at most this many examples a split"),
-    Param("n_train", 256, "train prompts"),
-    Param("n_proxy_label", 100, "prompts of the proxy's labelled answers"),
-    Param("n_calibrate", 60, "prompts for setting difficulty"),
-    Param("n_select", 120, "prompts for choosing"),
-    Param("n_confirm", 150, "prompts for the reported numbers"),
-    Param("history_turns", 2, "utterances before the customer's last one, while they fit"),
-    Param("logs_per_prompt", 4, "training answers a train prompt"),
-    Param("mixture", dict(DEFAULT_MIXTURE), "shares of human, missing_value, wrong_value, terse"),
-)
-CODE = tuple(
-    f"rsft_bench.tasks.{m}"
-    for m in (
-        *("sgd", "sgd_format", "sgd_judge", "sgd_logs", "sgd_splits", "sgd_turns"),
-        *("sgd_values", "reading", "splitting"),
-    )
-) + ("rsft_bench.harness.rewards.checks",)
+from rsft_bench.tasks.sgd_turns import asked_turns
 
 
-@dataclass(frozen=True, slots=True)
-class SGDSuite:
-    """Adapter of the Schema-Guided Dialogue data.
+def files(folder: Path) -> list[Path]:
+    """The dialogue files of a folder. Raises DataError where there is none."""
+    return [file for file, _ in dialogue_files(folder)]
 
-    Source: Rastogi et al. 2020, "Towards Scalable Multi-domain Conversational Agents: The
-    Schema-Guided Dialogue Dataset", arXiv 1909.05855.
-    """
 
-    name: str = "sgd"
-    version: str = "2"
-    licence: str = "CC-BY-SA-4.0"
-    attribution: str = (
+def read(folder: Path, history_turns: int) -> Read:
+    """The asked turns of a folder. Raises DataError for what cannot be used."""
+    corpus = read_folder(folder)
+    skipped: Counter[str] = Counter()
+    turns = [t for d in corpus.dialogues for t in asked_turns(d, history_turns, skipped)]
+    spoken = sum(t.speaker == "SYSTEM" for d in corpus.dialogues for t in d.turns)
+    return Read(turns, corpus.n_files, len(corpus.dialogues), spoken, skipped)
+
+
+SGD = GroundedSuite(
+    name="sgd",
+    version="2",
+    licence="CC-BY-SA-4.0",
+    attribution=(
         "Schema-Guided Dialogue, Rastogi et al. 2020 (arXiv 1909.05855), "
         "google-research-datasets/dstc8-schema-guided-dialogue"
-    )
-    requires: frozenset[Capability] = frozenset({"sampler"})
-    options: tuple[Param, ...] = OPTIONS
-    code: tuple[str, ...] = CODE
-    metrics: tuple[str, ...] = ("facts", "missing", "invented", "harm_forbidden", "requests_asked")
-
-    def digest(self, options: Mapping[str, Json]) -> str:
-        """Hash of the dialogue files that ``load`` reads. Raises as ``load`` for what is absent."""
-        folder = Path(_settings(options)["path"])
-        return files_digest(folder, [file for file, _ in dialogue_files(folder)])
-
-    def load(self, options: Mapping[str, Json], seed: int) -> SuiteData:
-        """Examples and logs of the folder ``options["path"]``.
-
-        ``seed`` redraws the train and proxy_label prompts (one a cluster in turn, without
-        replacement) and the training answers; the other splits are fixed.
-
-        Raises:
-            ConfigError: no path, or an option out of range.
-            DataError: the folder or a file in it cannot be used.
-        """
-        settings = _settings(options)
-        corpus = read_folder(Path(settings["path"]))
-        skipped: Counter[str] = Counter()
-        turns = [
-            t for d in corpus.dialogues for t in asked_turns(d, settings["history_turns"], skipped)
-        ]
-        rivals, names = find_rivals(turns), find_names(turns)
-        facts = {t.example_id: t.facts(rivals, names) for t in turns}
-        judged = {
-            t.example_id: judge_answer(facts[t.example_id], t.prompt, t.answer) for t in turns
-        }
-        placed = place(turns)
-        chosen = {s: _draw(placed, s, settings, seed) for s in SPLITS}
-        examples = tuple(
-            _example(placed, t, s, facts[t.example_id]) for s in SPLITS for t in chosen[s]
-        )
-        logs = _logs(chosen["train"], placed, settings, seed)
-        report: dict[str, Json] = {
-            "ceiling": {
-                "answers": "upstream's human answers",
-                **_scores(turns, judged),
-                **{s: _scores(chosen[s], judged) for s in SPLITS},
-            },
-            "n_files": corpus.n_files,
-            "n_records": len(corpus.dialogues),
-            "n_turns": sum(t.speaker == "SYSTEM" for d in corpus.dialogues for t in d.turns),
-            "n_asked": len(turns),
-            "skipped": dict(sorted((skipped + placed.skipped).items())),
-            "unchecked_values": sum(t.unchecked for t in turns),
-            "mixture": dict(Counter(log.quality for log in logs)),
-            "long_prompts": sum(len(e.prompt) > MAX_PROMPT_CHARS for e in examples),
-            "prompts_without_oldest_turns": sum(t.dropped > 0 for s in SPLITS for t in chosen[s]),
-            "warnings": list(placed.warnings) + _shortfalls(chosen, settings),
-            **_split_report(placed, chosen),
-        }
-        return SuiteData(examples, logs, report)
-
-    def judge(self, example: Example, text: str) -> Judgement:
-        """Share of values stated, each made-up number, time, date or name counting as one missed.
-
-        ``gold`` = stated / (required + made up), halved for a bare list of values, 0 for a copy of
-        the prompt's form; ``gold_pass`` where it is 1. Parts: ``facts`` (share stated), ``missing``
-        (1 - facts), ``invented`` (share of the answer's numbers, times, dates and unknown names
-        found in no record, act or earlier turn), ``harm_forbidden`` (1 if any is),
-        ``requests_asked`` (a question mark where the acts ask for something, else NaN).
-        """
-        return judge_answer(example.facts, example.prompt, text)
-
-    def answer_key(self, example: Example, text: str) -> str:
-        """The values that ``text`` states; see ``sgd_judge.answer_key``."""
-        return answer_key(example.prompt, text)
-
-
-def _settings(options: Mapping[str, Json]) -> dict[str, Json]:
-    """Options over their defaults. Raises ConfigError naming the option and what it may be."""
-    settings = {p.name: p.default for p in OPTIONS} | dict(options)
-    if not settings["path"]:
-        raise ConfigError("suite sgd needs `path`, a folder: suites: [{name: sgd, path: DIR}]")
-    lowest = {f"n_{s}": 1 for s in SPLITS} | {"history_turns": 0, "logs_per_prompt": 1}
-    for name, low in lowest.items():
-        value = settings[name]
-        if type(value) is not int or value < low:
-            raise ConfigError(f"suite sgd: {name} is {value!r}, must be an integer >= {low}")
-    limit = settings["limit"]
-    if limit is not None and (type(limit) is not int or limit < 1):
-        raise ConfigError(f"suite sgd: limit is {limit!r}, must be an integer >= 1 or left out")
-    settings["shares"] = mixture(settings["mixture"])
-    return settings
-
-
-def _size(split: Split, settings: Mapping[str, Json]) -> int:
-    size: int = settings[f"n_{split}"]
-    return size if settings["limit"] is None else min(size, settings["limit"])
-
-
-def _draw(placed: Placed, split: Split, settings: Mapping[str, Json], seed: int) -> list[AskedTurn]:
-    keys = (seed,) if split in REDRAWN else ()
-    return spread(
-        placed.turns[split],
-        placed.cluster,
-        lambda turn: turn.example_id,
-        lambda name: keyed_unit("sgd-prompts", split, *keys, name),
-        _size(split, settings),
-    )
-
-
-def _example(placed: Placed, turn: AskedTurn, split: Split, facts: Mapping[str, Json]) -> Example:
-    return Example(
-        example_id=turn.example_id,
-        split=split,
-        prompt=turn.prompt,
-        references=(turn.answer,),
-        facts=facts,
-        cluster=placed.cluster(turn),
-        stratum=turn.stratum,
-    )
-
-
-def _logs(
-    chosen: Sequence[AskedTurn], placed: Placed, settings: Mapping[str, Json], seed: int
-) -> tuple[Log, ...]:
-    words = spellings(placed.turns["train"])
-    count, shares = settings["logs_per_prompt"], settings["shares"]
-    return tuple(log for t in chosen for log in draw_logs(t, shares, count, words, seed))
-
-
-def _scores(turns: Sequence[AskedTurn], judged: Mapping[str, Judgement]) -> dict[str, Json]:
-    """Mean gold, pass rate, share of all values stated and share of answers with a made-up one."""
-    if not turns:
-        return {"n": 0}
-    scores = [judged[t.example_id] for t in turns]
-    sizes = [len(t.values) for t in turns]
-    recalled = sum(j.parts["facts"] * n for j, n in zip(scores, sizes, strict=True))
-    return {
-        "n": len(turns),
-        "gold": sum(j.gold for j in scores) / len(turns),
-        "gold_pass": sum(j.gold_pass for j in scores) / len(turns),
-        "value_recall": recalled / sum(sizes),
-        "harm_forbidden": sum(j.parts["harm_forbidden"] for j in scores) / len(turns),
-    }
-
-
-def _split_report(placed: Placed, chosen: Mapping[Split, Sequence[AskedTurn]]) -> dict[str, Json]:
-    return {
-        "cluster_unit": dict(placed.unit),
-        "available": {s: len(placed.turns[s]) for s in SPLITS},
-        "n_clusters": {s: len({placed.cluster(t) for t in chosen[s]}) for s in SPLITS},
-        "services": {s: sorted({n for t in chosen[s] for n in t.services}) for s in SPLITS},
-    }
-
-
-def _shortfalls(
-    chosen: Mapping[Split, Sequence[AskedTurn]], settings: Mapping[str, Json]
-) -> list[str]:
-    return [
-        f"{split}: {len(chosen[split])} prompts instead of {_size(split, settings)}"
-        + ("; every seed has the same ones" if split in REDRAWN else "")
-        for split in SPLITS
-        if len(chosen[split]) < _size(split, settings)
-    ]
-
-
-SGD = SGDSuite()
+    ),
+    speech=ENGLISH,
+    layout=Layout(
+        suite="sgd",
+        service="service",
+        services="services",
+        sides={"train": "train", "select": "dev", "confirm": "test"},
+        apart=True,
+    ),
+    files=files,
+    read=read,
+    options=(
+        Param("path", None, "folder in upstream's layout: train/, dev/, test/ + dialogues_*.json"),
+        *OPTIONS,
+    ),
+    code=(
+        *CODE,
+        *(f"rsft_bench.tasks.{m}" for m in ("sgd", "sgd_format", "sgd_turns")),
+        *(f"rsft_bench.tasks.grounded.{m}" for m in ("english", "records", "values_en")),
+    ),
+)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.types import Json, Split
-from rsft_bench.tasks.reading import read_json
+from rsft_bench.tasks.grounded.records import strings, texts
+from rsft_bench.tasks.reading import need, read_json
 
 PATTERN = "dialogues_*.json"
 # Files that lie in the folder itself are one undivided side, read as training data.
@@ -23,8 +24,6 @@ SIDES: tuple[tuple[str, Split], ...] = (
     ("test", "confirm"),
     ("", "train"),
 )
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,73 +125,48 @@ def _read_file(file: Path, side: Split) -> list[Dialogue]:
 
 
 def _dialogue(record: Json, where: str, side: Split) -> Dialogue:
-    name = _get(record, "dialogue_id", str, where)
+    name = need(record, "dialogue_id", str, where)
     where = f"{where} ({name})"
-    turns = _get(record, "turns", list, where)
+    turns = need(record, "turns", list, where)
     return Dialogue(
         dialogue_id=name,
         side=side,
-        services=tuple(sorted(set(_strings(record, "services", where)))),
+        services=tuple(sorted(set(strings(record, "services", where)))),
         turns=tuple(_turn(t, f"{where} turn {i}") for i, t in enumerate(turns)),
     )
 
 
 def _turn(record: Json, where: str) -> Turn:
-    speaker = _get(record, "speaker", str, where)
+    speaker = need(record, "speaker", str, where)
     if speaker not in ("USER", "SYSTEM"):
         raise DataError(f"{where}: 'speaker' is {speaker!r}, expected USER or SYSTEM")
-    utterance = " ".join(_get(record, "utterance", str, where).split())
-    frames = _get(record, "frames", list, where)
+    utterance = " ".join(need(record, "utterance", str, where).split())
+    frames = need(record, "frames", list, where)
     read = frames if speaker == "SYSTEM" else []
     return Turn(speaker, utterance, tuple(_frame(f, where) for f in read))
 
 
 def _frame(record: Json, where: str) -> Frame:
-    service = _get(record, "service", str, where)
+    service = need(record, "service", str, where)
     where = f"{where} frame {service}"
-    actions = tuple(_action(a, where) for a in _get(record, "actions", list, where))
+    actions = tuple(_action(a, where) for a in need(record, "actions", list, where))
     call: Mapping[str, str] | None = None
     if "service_call" in record:
-        body = _get(record, "service_call", dict, where)
-        call = _texts(_get(body, "parameters", dict, where), where)
-    results = _get(record, "service_results", list, where) if "service_results" in record else []
+        body = need(record, "service_call", dict, where)
+        call = texts(need(body, "parameters", dict, where), where)
+    results = need(record, "service_results", list, where) if "service_results" in record else []
     for result in results:
         if not isinstance(result, dict):
             raise DataError(f"{where}: 'service_results' must hold objects")
-    return Frame(service, actions, call, tuple(_texts(r, where) for r in results))
+    return Frame(service, actions, call, tuple(texts(r, where) for r in results))
 
 
 def _action(record: Json, where: str) -> Action:
-    values = _strings(record, "values", where)
+    values = strings(record, "values", where)
     canonical = values
     if "canonical_values" in record:
-        canonical = _strings(record, "canonical_values", where)
+        canonical = strings(record, "canonical_values", where)
     if len(canonical) != len(values):
         canonical = values
-    act, slot = _get(record, "act", str, where), _get(record, "slot", str, where)
+    act, slot = need(record, "act", str, where), need(record, "slot", str, where)
     return Action(act, slot, values, canonical)
-
-
-def _get(record: Json, key: str, kind: type[T], where: str) -> T:
-    """``record[key]`` of the type asked for, or a DataError that says where and why not."""
-    if not isinstance(record, dict):
-        raise DataError(f"{where}: expected an object, found {type(record).__name__}")
-    if key not in record:
-        raise DataError(f"{where}: missing key {key!r}")
-    value = record[key]
-    if not isinstance(value, kind):
-        raise DataError(f"{where}: {key!r} must be {kind.__name__}, found {type(value).__name__}")
-    return value
-
-
-def _strings(record: Json, key: str, where: str) -> tuple[str, ...]:
-    values = _get(record, key, list, where)
-    if not all(isinstance(v, str) for v in values):
-        raise DataError(f"{where}: {key!r} must be a list of strings")
-    return tuple(values)
-
-
-def _texts(record: Mapping[str, Json], where: str) -> Mapping[str, str]:
-    if any(isinstance(v, list | dict) for v in record.values()):
-        raise DataError(f"{where}: values of a service call must be strings")
-    return {slot: str(value) for slot, value in record.items()}

@@ -1,127 +1,26 @@
-"""System turns of Schema-Guided Dialogue as prompts with the values that an answer must state.
+"""System turns of Schema-Guided Dialogue that are asked: their acts, record and what was seen.
 
-Owns which turns are asked, what the policy sees of them and what the judge is given. Reads the
-dataclasses of ``sgd_format``; knows nothing of splits, logs or scores.
+Reads the dataclasses of ``sgd_format``; knows nothing of splits, logs or scores.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
 
-from rsft_bench.harness.types import Json, Split
+from rsft_bench.tasks.grounded.english import ENGLISH
+from rsft_bench.tasks.grounded.turns import (
+    AskedTurn,
+    Line,
+    Value,
+    acts_text,
+    build_prompt,
+    capped,
+)
+from rsft_bench.tasks.grounded.values_en import forms, known
 from rsft_bench.tasks.sgd_format import Action, Dialogue, Frame, Turn
-from rsft_bench.tasks.sgd_values import Form, form, forms, known
 
 VALUE_ACTS = ("INFORM", "OFFER", "CONFIRM", "INFORM_COUNT")
-MAX_PROMPT_CHARS = 600
-MAX_RECORD_CHARS = 160
-POLICY = "Policy: State every value in the acts. Do not make one up."
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A slot value that an answer must state, as upstream worded it."""
-
-    slot: str
-    text: str
-    canonical: str
-    forms: tuple[Form, ...]
-
-
-Rivals: TypeAlias = Mapping[Value, tuple[Form, ...]]
-Names: TypeAlias = Mapping[str, Mapping[str, Form]]
-
-
-@dataclass(frozen=True, slots=True)
-class AskedTurn:
-    """One SYSTEM turn with checkable values.
-
-    ``known`` holds the readings of every number, time, date and word that was seen before this
-    turn's answer: in earlier utterances, service calls, their results, and this turn's acts.
-    ``dropped`` counts the turns of the history asked for that did not fit the prompt.
-    """
-
-    example_id: str
-    dialogue_id: str
-    side: Split
-    services: tuple[str, ...]
-    stratum: str
-    prompt: str
-    answer: str
-    values: tuple[Value, ...]
-    acts: str
-    asks: bool
-    unchecked: int
-    known: frozenset[str]
-    dropped: int
-
-    def facts(self, rivals: Rivals, names: Names) -> dict[str, Json]:
-        """What the judge reads, as JSON.
-
-        ``others`` are names the corpus has for this turn's slots, of which some word was not seen.
-        """
-        slots = {v.slot for v in self.values}
-        others = {n for s in slots for n, f in names[s].items() if not self.known.issuperset(f)}
-        return {
-            "values": [
-                {
-                    "slot": v.slot,
-                    "value": v.text,
-                    "forms": [list(f) for f in v.forms],
-                    "rivals": [list(f) for f in rivals[v]],
-                }
-                for v in self.values
-            ],
-            "acts": self.acts,
-            "asks": self.asks,
-            "unchecked": self.unchecked,
-            "known": sorted(r for r in self.known if ":" in r),
-            "words": sorted(r for r in self.known if ":" not in r),
-            "others": sorted(others),
-        }
-
-
-def find_rivals(turns: Iterable[AskedTurn]) -> Rivals:
-    """For each value of ``turns``, the longer values of its slot that contain it.
-
-    Another spelling of the same canonical value is no rival.
-    """
-    slots: dict[str, dict[Value, Form]] = {}
-    for value in (v for t in turns for v in t.values):
-        slots.setdefault(value.slot, {})[value] = form(value.text)
-    return {
-        value: tuple(
-            dict.fromkeys(
-                longer
-                for other, longer in values.items()
-                if other.canonical != value.canonical
-                and any(len(f) < len(longer) and _inside(f, longer) for f in value.forms)
-            )
-        )
-        for values in slots.values()
-        for value in values
-    }
-
-
-def find_names(turns: Iterable[AskedTurn]) -> Names:
-    """By slot, spelling -> form of its values that are words alone.
-
-    Numbers, times and dates are no names: any of them counts as a claim.
-    """
-    found: dict[str, dict[str, Form]] = {}
-    for value in (v for t in turns for v in t.values):
-        words = form(value.text)
-        named = found.setdefault(value.slot, {})
-        if words and not any(":" in reading for reading in words):
-            named[value.text] = words
-    return found
-
-
-def _inside(short: Form, long: Form) -> bool:
-    return any(long[i : i + len(short)] == short for i in range(len(long) - len(short) + 1))
 
 
 def asked_turns(dialogue: Dialogue, history_turns: int, skipped: Counter[str]) -> list[AskedTurn]:
@@ -169,10 +68,11 @@ def _asked(
         for v, c in zip(a.values, a.canonical, strict=True)
     ]
     checked = tuple(v for v in values if v.forms)
-    acts = _acts_text(turn.frames)
+    acts = acts_text((a.act, a.slot, a.values) for f in turn.frames for a in f.actions)
     record = _record(turn.frames, results)
-    history = dialogue.turns[max(0, index - 1 - history_turns) : index - 1]
-    prompt, dropped = _prompt(history, dialogue.turns[index - 1], record, acts)
+    spoken = dialogue.turns[max(0, index - 1 - history_turns) : index]
+    lines = [Line(t.speaker == "USER", t.utterance) for t in spoken]
+    prompt, dropped = build_prompt(ENGLISH.policy, lines, record, acts)
     return AskedTurn(
         example_id=f"sgd-{dialogue.side}-{dialogue.dialogue_id}-{index:02d}",
         dialogue_id=dialogue.dialogue_id,
@@ -190,15 +90,6 @@ def _asked(
     )
 
 
-def _prompt(history: Sequence[Turn], question: Turn, record: str, acts: str) -> tuple[str, int]:
-    """The prompt with the last turns that fit in ``MAX_PROMPT_CHARS``, and how many did not."""
-    tail = [f"Record: {record}", f"Acts: {acts}", f"Customer: {question.utterance}", "Agent:"]
-    lines = [f"{'Customer' if t.speaker == 'USER' else 'Agent'}: {t.utterance}" for t in history]
-    while lines and len("\n".join([POLICY, *lines, *tail])) > MAX_PROMPT_CHARS:
-        del lines[0]
-    return "\n".join([POLICY, *lines, *tail]), len(history) - len(lines)
-
-
 def _record(frames: Sequence[Frame], results: Mapping[str, tuple[Mapping[str, str], ...]]) -> str:
     """Slots of the result that the acts speak of: theirs first, then others while there is room.
 
@@ -212,33 +103,8 @@ def _record(frames: Sequence[Frame], results: Mapping[str, tuple[Mapping[str, st
             # The acts speak of the result that shares most values with them; the first on a tie.
             row = max(rows, key=lambda r: sum(r.get(s) in v for s, v in wanted.items()))
             slots = [s for s in wanted if s in row] + [s for s in row if s not in wanted]
-            return _capped([f"{s.replace('_', ' ')}: {row[s]}" for s in slots])
+            return capped([f"{s.replace('_', ' ')}: {row[s]}" for s in slots])
     return "none found" if made else "no call made"
-
-
-def _capped(fields: Sequence[str]) -> str:
-    text = fields[0]
-    for extra in fields[1:]:
-        if len(text) + len(extra) + 2 > MAX_RECORD_CHARS:
-            break
-        text += f"; {extra}"
-    return text
-
-
-def _acts_text(frames: Sequence[Frame]) -> str:
-    """``offer(fare=$123, airlines=Delta Airlines); request(city)``."""
-    grouped: dict[str, list[str]] = {}
-    for action in (a for f in frames for a in f.actions):
-        grouped.setdefault(action.act.lower(), []).append(_argument(action))
-    return "; ".join(
-        f"{act}({', '.join(filter(None, args))})" if any(args) else act
-        for act, args in grouped.items()
-    )
-
-
-def _argument(action: Action) -> str:
-    values = " | ".join(action.values)
-    return f"{action.slot}={values}" if action.slot and values else action.slot or values
 
 
 def _valued(frames: Iterable[Frame]) -> list[Action]:

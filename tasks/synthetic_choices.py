@@ -167,6 +167,7 @@ class SyntheticChoices:
             "contexts": len(load_bank().contexts),
             "mixture": dict(mixture),
             "qualities": dict(sorted(Counter(log.quality for log in logs).items())),
+            "alike_by_design": "every split asks about the same contexts",
             "note": "test prompts ask about the contexts of training in other words; the authors "
             "set the mixture of D, and with it the room for improvement",
         }

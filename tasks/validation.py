@@ -7,14 +7,16 @@ Works for every suite. The overlap checks run only where the suite shows delexic
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from rsft_bench.harness.statistics import minimum_detectable
 from rsft_bench.harness.types import SPLITS, TEST_SPLITS, Example, Json, Split, Suite, SuiteData
 from rsft_bench.tasks.leakage import Leakage, as_json, balance, cluster_sizes, leakage
 from rsft_bench.tasks.overlap import Delexicalised, family_overlap, split_overlap
+from rsft_bench.tasks.validation_kinds import measure
 
 MAX_FAMILY_JACCARD = 0.3
 MAX_SPLIT_JACCARD = 0.2
@@ -32,6 +34,7 @@ MAX_LEAKAGE = 0.1
 WARN_LEAKAGE = 0.01
 WARN_CLUSTER_SHARE = 0.2
 CONSTANTS = 40
+COMMONEST = 10
 CONSTANT_EXAMPLES = 120
 
 Verdict = Literal["ok", "warn", "cannot support a conclusion"]
@@ -46,12 +49,14 @@ class ValidationReport:
     ``empty``, ``yes``, ``longest`` (the longest reference as everybody's answer), ``copy`` (the
     prompt itself), ``record`` and ``acts`` (that line alone; no acts, no such floor), ``policy``
     (the policy's own sentence), ``dump`` ("Sorry." and all values of the record), ``dump_policy``
-    (both), ``majority`` (the best single constant among ``CONSTANTS`` references). Jaccards are
+    (both), ``majority`` (the best single constant among ``CONSTANTS`` references spaced by length
+    and the ``COMMONEST`` ones). Jaccards are
     None where questions cannot be delexicalised. ``leakage``, ``cluster_sizes`` and ``balance`` are
     as in ``tasks.leakage``. ``mde`` is the gold_pass difference found 80 times
     in 100 on ``confirm`` at two-sided 5 %, prompts only: (t_.975 + t_.80) ASSUMED_SD /
     sqrt(clusters); None below ``MIN_CLUSTERS`` clusters. Several seeds add their own variance,
-    which this number leaves out.
+    which this number leaves out. ``rewards``: what rewards learn from a suite of kind ``labels``
+    (``validation_kinds.Measured``), where ceiling and floors are shares of right verdicts.
     """
 
     name: str
@@ -75,6 +80,7 @@ class ValidationReport:
     mde: float | None
     verdict: Verdict
     reasons: tuple[str, ...]
+    rewards: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Json]:
         """Plain dictionaries and lists."""
@@ -90,14 +96,22 @@ def validate(suite: Suite, options: Mapping[str, Json], seed: int) -> Validation
         ConfigError, DataError: whatever ``suite.load`` raises.
     """
     data = suite.load(options, seed)
-    tested = _spaced([e for e in data.examples if e.split in TEST_SPLITS], MAX_JUDGED)
     clusters: dict[str, int] = {s: len(_clusters(data, s)) for s in SPLITS}
-    ceiling = _ceiling(suite, tested)
-    floors = _floors(suite, tested)
     family, split = _overlaps(suite)
     leaks, sizes = leakage(data.examples), cluster_sizes(data.examples)
-    fatal, warnings = _reasons(data, clusters, ceiling, floors, (family, split))
+    special = measure(suite, data)
+    if special is None:
+        tested = _spaced([e for e in data.examples if e.split in TEST_SPLITS], MAX_JUDGED)
+        ceiling, floors = _ceiling(suite, tested), _floors(suite, tested)
+        fatal, warnings = _reasons(data, clusters, ceiling, floors, (family, split))
+    else:
+        ceiling = dict(special.ceiling)
+        floors = {name: dict(level) for name, level in special.floors.items()}
+        fatal, warnings = list(special.fatal), list(special.warnings)
     leaked, weak = _leak_reasons(leaks, sizes)
+    alike = data.report.get("alike_by_design")
+    if alike and leaked:
+        leaked, weak = [], [f"prompts of several splits are nearly the same by design: {alike}"]
     fatal, warnings = leaked + fatal, warnings + weak
     worst: Verdict = "cannot support a conclusion" if fatal else "warn" if warnings else "ok"
     return ValidationReport(
@@ -125,6 +139,7 @@ def validate(suite: Suite, options: Mapping[str, Json], seed: int) -> Validation
         mde=_mde(clusters["confirm"]),
         verdict=worst,
         reasons=(*fatal, *warnings),
+        rewards={} if special is None else special.rewards,
     )
 
 
@@ -193,8 +208,9 @@ def _floors(suite: Suite, tested: Sequence[Example]) -> dict[str, dict[str, floa
         floors[name] = _scores(suite, ((e, texts.get(name, "")) for e, texts in copied))
     few = _spaced(tested, CONSTANT_EXAMPLES)
     step = max(1, len(references) // CONSTANTS)
+    often = Counter(text for e in tested for text in set(e.references)).most_common(COMMONEST)
     best = max(
-        references[::step],
+        dict.fromkeys((*(text for text, _ in often), *references[::step])),
         key=lambda text: _scores(suite, ((e, text) for e in few))["gold"] or 0.0,
         default="",
     )

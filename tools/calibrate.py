@@ -1,9 +1,10 @@
 """Difficulty of the authored suites on their calibration split, before any RSFT run.
 
-Run as `python tools/calibrate.py` after a suite's version changed; writes
-tasks/data/calibration.yaml, which a test ties to the versions. Pass rates are those of the packaged
-policy itself and of SFT on D with quick's settings, at temperature 1; headroom is pass@8 - pass@1.
-Takes a few minutes.
+Run as `python tools/calibrate.py [SUITE ...]` after a suite's version changed; writes
+tasks/data/calibration.yaml, which a test ties to the versions, and keeps what it has about suites
+not named. Pass rates are those of the packaged policy itself and of SFT on D with quick's settings,
+but for suites that need more steps, at temperature 1; headroom is pass@8 - pass@1. Takes a few
+minutes.
 """
 
 from __future__ import annotations
@@ -26,12 +27,28 @@ from rsft_bench.harness.statistics import pass_at_k
 from rsft_bench.harness.training.fit import fit
 from rsft_bench.harness.training.weights import mean_answer_tokens, row_weights
 from rsft_bench.harness.types import Budget, Example, Sampling, SuiteData, TrainRow, WeightedSet
+from rsft_bench.tasks.account_multi_turn import ACCOUNT_MULTI_TURN
 from rsft_bench.tasks.authored.suite import AuthoredSuite
+from rsft_bench.tasks.billing import BILLING
+from rsft_bench.tasks.escalation_safety import ESCALATION_SAFETY
 from rsft_bench.tasks.order_status import ORDER_STATUS
 from rsft_bench.tasks.returns_refunds import RETURNS_REFUNDS
+from rsft_bench.tasks.tech_support import TECH_SUPPORT
 
 OUT = Path(__file__).resolve().parents[1] / "tasks" / "data" / "calibration.yaml"
-SUITES = (ORDER_STATUS, RETURNS_REFUNDS)
+SUITES = {
+    s.name: s
+    for s in (
+        ORDER_STATUS,
+        RETURNS_REFUNDS,
+        BILLING,
+        TECH_SUPPORT,
+        ACCOUNT_MULTI_TURN,
+        ESCALATION_SAFETY,
+    )
+}
+LONGER = dict.fromkeys(("billing", "tech_support", "account_multi_turn", "escalation_safety"), 300)
+"""SFT steps of suites whose words the policy has not met in pretraining."""
 POLICY = "nano-1"
 SEEDS = (0, 1)
 DRAWS = 8
@@ -41,7 +58,7 @@ HEAD = (
 )
 
 
-def train(lm: LanguageModel, data: SuiteData, seed: int) -> LanguageModel:
+def train(lm: LanguageModel, data: SuiteData, seed: int, steps: int) -> LanguageModel:
     """SFT on D as preset quick does it: every prompt of D counts the same."""
     prompts = {e.example_id: e.prompt for e in data.examples}
     tokens = np.array([len(lm.encode_answer(log.text)) for log in data.logs], dtype=np.int64)
@@ -53,7 +70,7 @@ def train(lm: LanguageModel, data: SuiteData, seed: int) -> LanguageModel:
         TrainRow(log.example_id, prompts[log.example_id], log.text, float(w))
         for log, w in zip(data.logs, weights, strict=True)
     )
-    budget = Budget(presets.SFT_STEPS, presets.BATCH, presets.LEARNING_RATE)
+    budget = Budget(steps, presets.BATCH, presets.LEARNING_RATE)
     return fit(lm, [WeightedSet("D", rows, 1.0, "train-D")], budget, seed).lm
 
 
@@ -83,15 +100,17 @@ def calibrate(suite: AuthoredSuite, base: LanguageModel) -> dict[str, Any]:
     """What the file says about one suite."""
     counts: dict[str, list[list[int]]] = {"base": [], "sft": []}
     asked: list[Example] = []
+    steps = LONGER.get(suite.name, presets.SFT_STEPS)
     for seed in SEEDS:
         data = suite.load({}, seed)
         asked = [e for e in data.examples if e.split == "calibrate"]
-        for name, lm in (("base", base), ("sft", train(base, data, seed))):
+        for name, lm in (("base", base), ("sft", train(base, data, seed, steps))):
             counts[name].append(passes(lm, suite, asked, seed))
     return {
         "version": suite.version,
         "prompts": len(asked),
         "clusters": len({e.cluster for e in asked}),
+        **({"sft_steps": steps} if suite.name in LONGER else {}),
         **{name: summary(found) for name, found in counts.items()},
     }
 
@@ -109,7 +128,10 @@ def main() -> int:
         "batch": presets.BATCH,
         "lr": presets.LEARNING_RATE,
     }
-    suites = {suite.name: calibrate(suite, base) for suite in SUITES}
+    known = yaml.safe_load(OUT.read_text(encoding="utf-8"))["suites"] if OUT.exists() else {}
+    asked = sys.argv[1:] or list(SUITES)
+    found = {name: calibrate(SUITES[name], base) for name in asked}
+    suites = {name: (known | found)[name] for name in SUITES if name in known | found}
     text = yaml.safe_dump({"settings": settings, "suites": suites}, sort_keys=False)
     OUT.write_text(HEAD + text, encoding="utf-8")
     sys.stdout.write(text)

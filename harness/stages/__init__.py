@@ -40,6 +40,7 @@ _PROXY = (
     "rsft_bench.harness.statistics.reliability",
     "rsft_bench.harness.statistics.selection",
 )
+_RECORDED = "rsft_bench.harness.recorded_data"
 _PICKING = ("rsft_bench.harness.serving", "rsft_bench.harness.similarity")
 
 
@@ -106,7 +107,7 @@ class Stage:
 STAGES: Mapping[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("data", (f"{_HERE}.data", "rsft_bench.harness.seeding")),
+        Stage("data", (f"{_HERE}.data", "rsft_bench.harness.seeding", _RECORDED)),
         Stage("trainset", (f"{_HERE}.trainset",)),
         Stage("base", (f"{_HERE}.base",)),
         Stage("fit", (f"{_HERE}.fit", *_TRAINER), _TORCH, "init"),
@@ -114,7 +115,7 @@ STAGES: Mapping[str, Stage] = {
         Stage("sample", (f"{_HERE}.sample", *_SAMPLER), _TORCH, "policy"),
         Stage("score", (f"{_HERE}.score", f"{_POLICIES}.shape", *_PROXY), _SKLEARN),
         Stage("ratio", (f"{_HERE}.ratio", *_SAMPLER), _TORCH, "policy"),
-        Stage("proxy", (f"{_HERE}.proxy", *_PROXY), _SKLEARN),
+        Stage("proxy", (f"{_HERE}.proxy", *_PROXY, _RECORDED), _SKLEARN),
         Stage("select", (f"{_HERE}.select", "rsft_bench.harness.seeding")),
         Stage(
             "target",

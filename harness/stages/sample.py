@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import asdict
 
-from rsft_bench.harness.policy_kinds import Counted
+from rsft_bench.harness.policy_kinds import Counted, Replaying
 from rsft_bench.harness.stages import Outcome, Work
 from rsft_bench.harness.stages.base import sampler, weights_folder
 from rsft_bench.harness.store import write_rows
@@ -19,10 +19,10 @@ FLOPS = "flops.json"
 def run(work: Work) -> Outcome:
     """params: prompts [[example_id, prompt]], draws [start, stop], sampling, seed, purpose.
 
-    Input: policy. Files: rows.jsonl, one Completion a row in (prompt, draw) order; cut.json, ids of
-    the examples whose prompt lost turns or tokens to fit the policy's context; flops.json, where
-    the policy states what each prompt and each answer cost. Else the FLOPs of a policy without
-    weights are NaN.
+    Inputs: policy; data, where the policy replays a suite's own answers. Files: rows.jsonl, one
+    Completion a row in (prompt, draw) order; cut.json, ids of the examples whose prompt lost turns
+    or tokens to fit the policy's context; flops.json, where the policy states what each prompt and
+    each answer cost. Else the FLOPs of a policy without weights are NaN.
     """
     params = work.params
     prompts = [(example_id, prompt) for example_id, prompt in params["prompts"]]
@@ -31,6 +31,8 @@ def run(work: Work) -> Outcome:
     artifact = work.inputs["policy"][0]
     cut: list[str] = []
     policy = sampler(artifact, work.catalog)
+    if isinstance(policy, Replaying):
+        policy = policy.over(work.inputs["data"][0])
     if policy is not None:
         answered = policy.sample(prompts, draws, sampling, params["seed"], params["purpose"])
         rows, flops = list(answered), math.nan

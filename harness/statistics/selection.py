@@ -65,12 +65,34 @@ def within_prompt_auc(
 
     Prompts where all draws pass or all fail say nothing about ranking and are left out.
     """
-    positive, names = np.asarray(labels, dtype=bool), np.asarray(prompt, dtype=str)
-    values = np.asarray(scores, dtype=np.float64)
-    found = []
-    for name in np.unique(names):
-        at = names == name
-        one = auc(values[at], positive[at])
-        if one is not None:
-            found.append(one)
-    return float(np.mean(found)) if found else None
+    positive = np.asarray(labels, dtype=bool)
+    names, group = np.unique(np.asarray(prompt, dtype=str), return_inverse=True)
+    if not len(names):
+        return None
+    ranks = _ranks_within(np.asarray(scores, dtype=np.float64), group)
+    wins = np.bincount(group[positive], minlength=len(names))
+    losses = np.bincount(group[~positive], minlength=len(names))
+    summed = np.bincount(group[positive], ranks[positive], len(names))
+    both = (wins > 0) & (losses > 0)
+    if not both.any():
+        return None
+    above = summed[both] - wins[both] * (wins[both] + 1) / 2
+    return float(np.mean(above / (wins[both] * losses[both])))
+
+
+def _ranks_within(values: FloatArray, group: IntArray) -> FloatArray:
+    """Rank (n,) of each value in its group from 1, ties averaged; NaN in a group that holds one."""
+    order = np.lexsort((values, group))
+    sorted_values, sorted_group = values[order], group[order]
+    first = np.ones(len(values), dtype=bool)
+    first[1:] = sorted_group[1:] != sorted_group[:-1]
+    opens = first.copy()
+    opens[1:] |= sorted_values[1:] != sorted_values[:-1]
+    begin = np.flatnonzero(opens)
+    end = np.append(begin[1:], len(values))
+    middle = ((begin + end + 1) / 2)[np.cumsum(opens) - 1]
+    ranks = np.empty(len(values))
+    ranks[order] = middle - np.flatnonzero(first)[np.cumsum(first) - 1]
+    broken = np.bincount(group, np.isnan(values)) > 0
+    ranks[broken[group]] = np.nan
+    return ranks

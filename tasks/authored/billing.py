@@ -48,7 +48,7 @@ _STRICT = re.compile(rf"\b(?:(?P<given>{_GIVEN})|(?P<claimed>{_CLAIMED}))\b")
 _ISSUED = re.compile(r"\b(?:issued?|sent|dated|invoice date|billed|from|since|after|start\w*)\b")
 _DUE = re.compile(r"\b(?:due|by|until|before|pay\w*|paid|last|deadline|latest|final)\b")
 _AFTER = re.compile(
-    r"^ (?:back|more|higher|lower|less|extra|in total|in all|altogether|to pay)\b|"
+    r"^ (?:back|more|higher|lower|less(?! \$?\d)|extra|in total|in all|altogether|to pay)\b|"
     r"^ is (?:the|your|what) (?:\w+ )?(?:total|difference|refund|you)\b"
 )
 

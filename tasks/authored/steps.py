@@ -47,8 +47,8 @@ _PAST = re.compile(
 )
 _NOT = re.compile(r"\b(?:\w+n't|not|never|no|without|skip)\b")
 _CLOSES = re.compile(
-    r"\b(?:clos(?:e|es|ed|ing)|glad|great to|good to (?:hear|know)|happy to hear|resolved|"
-    r"(?:is|it's|are|now|all) (?:\w+ )?(?:solved|fixed|sorted|done))\b"
+    r"\b(?:clos(?:e|es|ed|ing)|(?:glad|great|good|happy|nice) (?:it|that|to (?:hear|know))|"
+    r"(?:is|it's|are|now|all) (?:\w+ )?(?:solved|resolved|fixed|sorted))\b"
 )
 _HANDS_OVER = re.compile(
     r"\b(?:escalat\w+|technician|specialist|engineer|hand(?:ing|ed)? (?:\w+ )?over|"
@@ -67,7 +67,7 @@ def draw(
     is not due.
     """
     values = draw_values(bank, family, outcome, split, rng)
-    verbs, parts = bank.entities[split]["verb"], bank.entities[split]["part"]
+    verbs, parts = tuple(_VERBS), bank.entities[split]["part"]
     pairs = zip(rng.permutation(len(verbs)), rng.permutation(len(parts)), strict=False)
     steps = [f"{verbs[int(v)]} the {parts[int(p)]}" for v, p in pairs][:COUNT]
     done = DONE[outcome.name]

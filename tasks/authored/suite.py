@@ -94,9 +94,7 @@ class AuthoredSuite:
             examples += built
             if split == "train":
                 per_prompt, mixture = chosen.logs_per_prompt, chosen.mixture
-                logs = build_logs(
-                    bank, built[:n], values[:n], per_prompt, mixture, seed, self.kit
-                )
+                logs = build_logs(bank, built[:n], values[:n], per_prompt, mixture, seed, self.kit)
         report: dict[str, Json] = {
             "kind": "authored",
             "splits": dict(chosen.counts),

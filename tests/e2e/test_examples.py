@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from conftest import SHARED
 from unit.test_sgd import many, write
 
 from rsft_bench.harness.cli import main
@@ -13,6 +14,10 @@ from rsft_bench.harness.presets import names
 from rsft_bench.harness.runfolder import RunFolder
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+REAL = {
+    "real_data": ("sgd", "multiwoz", "crosswoz"),
+    "intent_routing": ("banking77", "clinc_oos"),
+}
 SMALL = (
     *("seeds=[0]", "pool.max_new_tokens=8", "reward.n_label=20", "evaluation.serve_prompts=1"),
     *("training.sft_steps=3", "training.steps=2", "suites.0.n_train=16"),
@@ -44,6 +49,11 @@ def test_every_example_can_be_planned(
     file: Path, data: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = sets(f"suites.0.path={data[file.stem]}") if file.stem in data else []
+    if file.stem in REAL:
+        if not SHARED.is_dir():
+            pytest.skip("real data absent beside the checkout")
+        names = REAL[file.stem]
+        paths = sets(*(f"suites.{i}.path={SHARED / name}" for i, name in enumerate(names)))
     code = main(["plan", str(file), "--limit", "10", "--json", *paths])
     found = capsys.readouterr()
     assert code == 0, found.err

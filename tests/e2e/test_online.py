@@ -237,7 +237,9 @@ def test_the_report_covers_it(done: RunFolder) -> None:
         ("rsft[online=2,mix=base,k=16]", "by the policy in training"),
         ("rsft[online=2,negative=unlikelihood]", "takes no negative"),
         (f"rsft[accept=random,match={OFF},online=2]", "match a rule"),
-        ("rsft[online=2,init=continue]", "does nothing with one round"),
+        ("rsft[online=2,init=continue]", "init=continue is about rounds"),
+        ("rsft[online=2,pool=growing]", "pool=growing is about rounds"),
+        ("rsft[online=2,pool=growing,rounds=2]", "two schedules"),
         ("rsft[online=0]", "outside"),
     ],
 )

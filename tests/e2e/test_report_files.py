@@ -16,7 +16,8 @@ from synthetic_run import PRIMARY, write_synthetic_run
 from rsft_bench import reports
 from rsft_bench.harness.errors import UserError
 from rsft_bench.harness.runfolder import STAGES, RunFolder
-from rsft_bench.reports.analysis import Analysis, analyse
+from rsft_bench.reports.analysis import analyse
+from rsft_bench.reports.findings import Analysis
 from rsft_bench.reports.questions import answers
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}

@@ -202,6 +202,7 @@ def test_the_report_tells_each_round(done: RunFolder) -> None:
         ("rsft[accept=threshold,target_rate=0.5,rise=1,rounds=2]", "in \\(0, 1\\)"),
         ("rsft[accept=threshold,tau=-inf,rise=1,rounds=2]", "does not rise"),
         (f"rsft[accept=random,match={ONE},rounds=2]", "as many rounds"),
+        ("rsft[negative=unlikelihood,pool=growing,rounds=2]", "a later round may reject"),
         ("rsft[init=continue,rounds=9]", "at least one step a round"),
     ],
 )

@@ -37,7 +37,7 @@ import sys
 sys.path[:0] = {paths!r}
 from rsft_bench.harness.catalog import DEFAULT_PATHS, Catalog
 from rsft_bench.harness.cli import compose, main
-compose.catalog = lambda: Catalog({{**DEFAULT_PATHS, "suite": "toy_suite:SUITES"}})
+compose.catalog = lambda config=None: Catalog({{**DEFAULT_PATHS, "suite": "toy_suite:SUITES"}})
 if __name__ == "__main__":
     sys.exit(main())
 """
@@ -96,7 +96,7 @@ def folder(tiny_lm_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(content(tiny_lm_folder)))
     monkeypatch.setenv("RSFT_BENCH_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(compose, "catalog", lambda: TOY)
+    monkeypatch.setattr(compose, "catalog", lambda config=None: TOY)
     return tmp_path
 
 
@@ -165,7 +165,7 @@ def test_a_malformed_sgd_file(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(compose, "catalog", Catalog)
+    monkeypatch.setattr(compose, "catalog", lambda config=None: Catalog())
     (folder / "data" / "train").mkdir(parents=True)
     (folder / "data" / "train" / "dialogues_001.json").write_text(text)
     raw = content(tiny_lm_folder, suites=[{"name": "sgd", "path": "data"}])
@@ -425,7 +425,7 @@ def test_a_task_whose_worker_dies_twice_is_named(
     raw = content(tiny_lm_folder, suites=[suite])
     (tmp_path / "dying.yaml").write_text(yaml.safe_dump(raw))
     monkeypatch.setenv("RSFT_BENCH_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(compose, "catalog", lambda: DYING)
+    monkeypatch.setattr(compose, "catalog", lambda config=None: DYING)
     argv = ["run", str(tmp_path / "dying.yaml"), "--out", str(tmp_path / "out"), "--quiet"]
     assert main([*argv, "--workers", "1"]) == 4
     said = one_line(capsys)
@@ -475,7 +475,7 @@ def greedy(weights: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list
     suites = [{"name": "toy", "n": 6}, {"name": "greedy", "n": 6, "gib": 1.0}]
     (folder / "greedy.yaml").write_text(yaml.safe_dump(content(weights, suites=suites)))
     monkeypatch.setenv("RSFT_BENCH_CACHE_DIR", str(folder / "cache"))
-    monkeypatch.setattr(compose, "catalog", lambda: DYING)
+    monkeypatch.setattr(compose, "catalog", lambda config=None: DYING)
     out = str(folder / "out")
     return ["run", str(folder / "greedy.yaml"), "--out", out, "--quiet", "--workers", "1"]
 

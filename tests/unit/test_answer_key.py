@@ -12,7 +12,8 @@ import toy_suite
 from rsft_bench.harness.serving import Drawn, answer_key
 from rsft_bench.harness.types import Example, Judgement, Log
 from rsft_bench.tasks import SUITES
-from rsft_bench.tasks.sgd_judge import answer_key as sgd_key
+from rsft_bench.tasks.grounded.english import ENGLISH
+from rsft_bench.tasks.grounded.judge import answer_key as grounded_key
 
 DELAYED = (
     "Policy: Apologise for a delay and give the new date.\n"
@@ -102,12 +103,12 @@ def test_sgd_compares_values_as_the_prompt_shows_them() -> None:
         "Policy: State every value in the acts.\nRecord: -\n"
         "Acts: inform(time=19:30), offer(name=Central Park Hotel)\nCustomer: When?\nAgent:"
     )
-    one = sgd_key(prompt, "Central Park Hotel at 7:30 pm.")
-    assert one == sgd_key(prompt, "It is at 7:30 in the Central Park Hotel.")
-    assert one != sgd_key(prompt, "Central Park Hotel at 8:30 pm.")
-    assert one != sgd_key(prompt, "At 7:30 pm.")
-    assert one != sgd_key(prompt, "Central Park Hotel at 7:30 pm. Shall I book?")
-    assert sgd_key(prompt, " ...") == ""
+    one = grounded_key(ENGLISH, prompt, "Central Park Hotel at 7:30 pm.")
+    assert one == grounded_key(ENGLISH, prompt, "It is at 7:30 in the Central Park Hotel.")
+    assert one != grounded_key(ENGLISH, prompt, "Central Park Hotel at 8:30 pm.")
+    assert one != grounded_key(ENGLISH, prompt, "At 7:30 pm.")
+    assert one != grounded_key(ENGLISH, prompt, "Central Park Hotel at 7:30 pm. Shall I book?")
+    assert grounded_key(ENGLISH, prompt, " ...") == ""
 
 
 def test_a_suite_without_a_hook_compares_texts() -> None:

@@ -277,3 +277,21 @@ def test_examples_are_valid(file: Path) -> None:
     assert expand(config, METHODS)
     for spec in config.suites:
         assert set(spec.given) <= {p.name for p in SUITES.get(spec.name).options}
+
+
+# training by policy
+
+
+def test_a_policy_may_have_training_of_its_own() -> None:
+    raw = {"suites": ["order_status"], "variants": ["sft"], "training": {"lr": 0.5, "steps": 7}}
+    own = {"name": "seq2seq", "training": {"lr": 0.01}}
+    config = parse_config({**raw, "policies": ["nano-1", own]})
+    nano, other = (config.training_of(spec) for spec in config.policies)
+    assert nano == config.training
+    assert (other.lr, other.steps, other.batch) == (0.01, 7, config.training.batch)
+    assert parse_config(config.resolved()) == config
+    assert config.resolved()["policies"] == [{"name": "nano-1"}, own]
+    for wrong, says in (({"lrr": 1}, "unknown key 'lrr'.*lr"), ({"lr": -1}, "lr.*greater than 0")):
+        with pytest.raises(ConfigError, match=says) as caught:
+            parse_config({**raw, "policies": [{**own, "training": wrong}]})
+        assert "\n" not in str(caught.value)

@@ -172,7 +172,7 @@ def test_weights_are_packed_once_a_policy(
 
     packed: list[object] = []
     monkeypatch.setattr(worker, "language_model", lambda folder: tiny_lm)
-    monkeypatch.setattr(sampling, "prepare", lambda lm: packed.append(lm) or len(packed))
+    monkeypatch.setattr(sampling, "prepare", lambda lm, folder: packed.append(lm) or len(packed))
     worker.packed_weights.cache_clear()
     try:
         names = ["a", "a", "b", "a", "c", "b"]

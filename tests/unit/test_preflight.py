@@ -243,11 +243,11 @@ def test_a_run_that_says_nothing_of_the_gate_need_not_have_its_default_variants(
 
 def test_options_of_a_reward_are_typed_and_have_defaults() -> None:
     made = plan(reward={"name": "noisy", "scale": 2})
-    assert made.settings().reward == {
+    assert made.settings("nano-1").reward == {
         **{"name": "noisy", "n_label": 400},
         "options": {"inner": "proxy", "scale": 2.0, "law": "gaussian", "key": "text"},
     }
-    assert plan().settings().reward == {"name": "proxy", "n_label": 400, "options": {}}
+    assert plan().settings("nano-1").reward == {"name": "proxy", "n_label": 400, "options": {}}
     config = made.config
     assert parse_config(config.resolved()) == config
     assert config.config_hash() != plan(reward={"name": "noisy"}).config.config_hash()

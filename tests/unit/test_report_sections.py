@@ -16,12 +16,13 @@ from synthetic_run import INF, MATCH, PRIMARY, write_synthetic_run
 from rsft_bench.harness.cli.main import main
 from rsft_bench.harness.runfolder import WINNER, RunFolder, write_json, write_table
 from rsft_bench.harness.statistics import benjamini_hochberg
-from rsft_bench.reports.analysis import Analysis, analyse
+from rsft_bench.reports.analysis import analyse
 from rsft_bench.reports.build import build
 from rsft_bench.reports.contests import MapCell
 from rsft_bench.reports.document import Case, Document, Section, Table
 from rsft_bench.reports.economics import Cost, costs
 from rsft_bench.reports.figures import draw, map_panels
+from rsft_bench.reports.findings import Analysis
 from rsft_bench.reports.markdown import markdown
 from rsft_bench.reports.means import Key
 from rsft_bench.reports.plots import GREEN

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from rsft_bench.harness.statistics import Effect, Interval
-from rsft_bench.reports.analysis import Analysis, Level, SuiteAnalysis
 from rsft_bench.reports.contests import Ladder, Signs, Winner
 from rsft_bench.reports.diagnostics import Headroom, ProxyQuality
 from rsft_bench.reports.economics import BreakEven
+from rsft_bench.reports.findings import Analysis, Level, SuiteAnalysis
 from rsft_bench.reports.gaming import gaming_part
 from rsft_bench.reports.means import Key
 from rsft_bench.reports.naming import variants

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from rsft_bench.harness.errors import ConfigError, DataError
 from rsft_bench.harness.types import SPLITS, SuiteData
+from rsft_bench.tasks.grounded.logs import QUALITIES, mixture
+from rsft_bench.tasks.grounded.matching import locate
+from rsft_bench.tasks.grounded.values_en import form, forms, tokens
 from rsft_bench.tasks.sgd import SGD
-from rsft_bench.tasks.sgd_logs import QUALITIES, mixture
-from rsft_bench.tasks.sgd_values import form, forms, locate, tokens
 from rsft_bench.tasks.splitting import SHARES, allocate, served, spread
 from rsft_bench.tasks.validation import validate
 
@@ -325,10 +326,10 @@ def test_logs_answer_train_examples_in_the_mixture_asked_for(folder: Path) -> No
 
 
 def test_mixture_is_normalised_and_checked() -> None:
-    assert mixture({"human": 3, "terse": 1}) == (0.75, 0.0, 0.0, 0.25)
+    assert mixture({"human": 3, "terse": 1}, "sgd") == (0.75, 0.0, 0.0, 0.25)
     for bad in ({}, {"human": 0}, {"human": -1}, {"kind": 1}, "human", {"human": "all"}):
         with pytest.raises(ConfigError, match="mixture"):
-            mixture(bad)
+            mixture(bad, "sgd")
 
 
 def test_shares_of_hash_allocation() -> None:

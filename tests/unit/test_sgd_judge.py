@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from rsft_bench.harness.types import Judgement
+from rsft_bench.tasks.grounded.english import ENGLISH
+from rsft_bench.tasks.grounded.judge import judge_answer
+from rsft_bench.tasks.grounded.turns import AskedTurn, Corpus
 from rsft_bench.tasks.sgd_format import Action, Dialogue, Frame, Turn
-from rsft_bench.tasks.sgd_judge import judge_answer
-from rsft_bench.tasks.sgd_turns import AskedTurn, asked_turns, find_names, find_rivals
+from rsft_bench.tasks.sgd_turns import asked_turns
 
 
 def act(name: str, slot: str, value: str) -> Action:
@@ -41,8 +43,8 @@ def asked(dialogue: Dialogue) -> list[AskedTurn]:
 
 def judged(text: str, actions: tuple[Action, ...] = CONCERT) -> Judgement:
     turns = [t for d in (talk("a", actions), *OTHERS) for t in asked(d)]
-    facts = turns[0].facts(find_rivals(turns), find_names(turns))
-    return judge_answer(facts, turns[0].prompt, text)
+    facts = turns[0].facts(Corpus.of(turns, ENGLISH))
+    return judge_answer(ENGLISH, facts, turns[0].prompt, text)
 
 
 @pytest.mark.parametrize(

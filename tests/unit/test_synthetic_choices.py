@@ -27,7 +27,10 @@ def of(split: str) -> list[Example]:
 
 def test_it_can_carry_a_conclusion() -> None:
     report = validate(SYNTHETIC_CHOICES, {}, 0)
-    assert (report.verdict, report.reasons) == ("ok", ())
+    # Near duplicates of prompts are what a table of probabilities is tested on.
+    assert report.verdict == "warn"
+    assert [r for r in report.reasons if "by design" not in r] == []
+    assert report.leakage["select"]["exact"] == report.leakage["confirm"]["exact"] == 0
     assert report.ceiling["gold_pass"] == 1.0
     assert max(floor["gold_pass"] or 0 for floor in report.floors.values()) < 0.11
     assert report.clusters["select"] == report.clusters["confirm"] == 30

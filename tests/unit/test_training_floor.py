@@ -8,8 +8,8 @@ import pytest
 
 import rsft_bench.harness.policies as policies
 from rsft_bench.baselines import METHODS
-from rsft_bench.harness.config import NamedSpec
 from rsft_bench.harness.config_sources import load_config
+from rsft_bench.harness.config_specs import NamedSpec
 from rsft_bench.harness.policies.language_model import LanguageModel
 from rsft_bench.harness.policies.shape import answer_tokens, model_shape
 from rsft_bench.tasks import SUITES

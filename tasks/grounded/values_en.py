@@ -1,19 +1,20 @@
 """Normalised reading of values in English answers: numbers, money, times, dates and names.
 
-Owns what counts as "the same value" for the Schema-Guided Dialogue suite. A text becomes a sequence
+Owns what counts as "the same value" in English. A text becomes a sequence
 of tokens; a token carries every reading that it allows, so that "7:30" can stand for 07:30 and for
 19:30 and "the 9th" for the ninth of any month. Two texts name one value when the readings agree
-token by token. Kernel imports only.
+token by token.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+
+from rsft_bench.tasks.grounded.language import Form, Token
 
 # Every relative date of upstream ("today", "next Monday") is resolved against this day.
 REFERENCE_DATE = date(2019, 3, 1)
@@ -43,23 +44,8 @@ _PATTERN = re.compile(
     """,
     re.VERBOSE,
 )
-_CURRENCY = frozenset({"dollar", "dollars", "bucks", "usd"})
+_CURRENCY = frozenset("dollar dollars bucks usd pound pounds gbp".split())
 _UNCHECKED = frozenset({"true", "false", "none", "dontcare", ""})
-
-
-class Token(NamedTuple):
-    """One word, number, time or date of a text.
-
-    ``readings`` are all values it may stand for, prefixed by kind: ``n:`` number, ``t:`` time
-    HH:MM, ``d:`` date MM-DD (``xx`` where the month is not said), no prefix for a word. ``claim``
-    is true for digits, times, dates and number words from two up: what may not be made up.
-    """
-
-    readings: tuple[str, ...]
-    claim: bool
-
-
-Form = tuple[str, ...]
 
 
 @lru_cache(maxsize=1 << 15)
@@ -93,51 +79,9 @@ def forms(value: str, canonical: str) -> tuple[Form, ...]:
     return tuple(f for f in found if f)
 
 
-def locate(
-    text: Sequence[Token],
-    wanted: Sequence[Sequence[Form]],
-    rivals: Sequence[Sequence[Form]] = (),
-    barred: frozenset[int] = frozenset(),
-) -> tuple[list[bool], frozenset[int]]:
-    """Which wanted values a text states, each mention counting for one value only.
-
-    Longer values are placed first, so that the 1 of "1 Hotel Central Park" does not also state a
-    number of rooms. ``rivals`` (one list a wanted value, or none at all) are other values that
-    contain the wanted one: "Premium Economy" does not state "Economy". ``barred`` positions state
-    nothing. Returns a flag per wanted value and the token positions that were used.
-    """
-    used: set[int] = set()
-    stated = [False] * len(wanted)
-    order = sorted(range(len(wanted)), key=lambda i: -max((len(f) for f in wanted[i]), default=0))
-    for i in order:
-        taken = used | barred
-        for rival in rivals[i] if rivals else ():
-            while (span := _find(text, rival, taken)) is not None:
-                taken.update(span)
-        found = (_find(text, f, taken) for f in wanted[i])
-        span = next((s for s in found if s is not None), None)
-        if span is not None:
-            stated[i] = True
-            used.update(span)
-    return stated, frozenset(used)
-
-
-def claims(text: Sequence[Token]) -> list[tuple[int, Token]]:
-    """Positions and tokens of the numbers, times and dates that a text claims."""
-    return [(i, t) for i, t in enumerate(text) if t.claim]
-
-
 def known(texts: Iterable[str]) -> frozenset[str]:
     """All readings of the numbers, times, dates (``kind:value``) and words of some texts."""
     return frozenset(r for text in texts for t in tokens(text) for r in t.readings)
-
-
-def _find(text: Sequence[Token], wanted: Form, used: set[int]) -> range | None:
-    for start in range(len(text) - len(wanted) + 1):
-        span = range(start, start + len(wanted))
-        if all(i not in used and w in text[i].readings for i, w in zip(span, wanted, strict=True)):
-            return span
-    return None
 
 
 def _clock(match: re.Match[str]) -> Token:
