@@ -55,7 +55,7 @@ def _example(
     example_id = f"s{seed}/{name}" if family.split in SEEDED_SPLITS else name
     outcome = outcome_of(bank, family, index)
     values = kit.draw(bank, family, outcome, family.split, rng)
-    prompt = _prompt(bank, family, values, rng)
+    prompt = _prompt(bank, family, values, rng, family.stratum not in kit.ungreeted)
     first, second = (int(i) for i in rng.permutation(len(outcome.correct))[:2])
     references = tuple(write(outcome.correct[i], values, rng) for i in (first, second))
     topic = family.topic or outcome.topic
@@ -76,7 +76,9 @@ def _example(
     return example, values
 
 
-def _prompt(bank: Bank, family: Family, values: Mapping[str, str], rng: np.random.Generator) -> str:
+def _prompt(
+    bank: Bank, family: Family, values: Mapping[str, str], rng: np.random.Generator, greets: bool
+) -> str:
     policy = write(family.policy, values, rng)
     stratum = bank.strata[family.stratum]
     shown = list(record_slots(stratum, family))
@@ -87,7 +89,7 @@ def _prompt(bank: Bank, family: Family, values: Mapping[str, str], rng: np.rando
         label = fill(labels[number % len(labels)], values)
         fields.append(f"{label}: {values[shown[int(i)]]}")
     record = "; ".join(fields) if fields else "none found"
-    asked = conversation(family.body, values, rng)
+    asked = conversation(family.body, values, rng, greets)
     return f"Policy: {policy}\nRecord: {record}\n{asked}\nAgent:"
 
 

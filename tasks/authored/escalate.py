@@ -217,4 +217,5 @@ ESCALATE_KIT = Kit(
     facts=facts,
     judge=judge,
     modules=("rsft_bench.tasks.authored.escalate", "rsft_bench.tasks.authored.verdict"),
+    ungreeted=frozenset(("threat", "self_harm")),
 )

@@ -33,6 +33,7 @@ class Kit:
     ``corrupt`` spoils one slot as a careless writer does, ``facts`` adds what the suite's own judge
     reads to ``Example.facts``, and ``judge`` scores a text. The defaults are those of
     ``order_status``. ``modules`` are the modules that define the others; they enter cache keys.
+    Messages of the strata ``ungreeted`` get no "hello" and no "thanks".
     """
 
     draw: Draw = draw_values
@@ -41,6 +42,7 @@ class Kit:
     facts: Facts = no_facts
     judge: Judge = judge_answer
     modules: tuple[str, ...] = ()
+    ungreeted: frozenset[str] = frozenset()
 
 
 DEFAULT_KIT = Kit()

@@ -103,6 +103,12 @@ def test_one_conduct_for_all_fails_where_it_is_wrong() -> None:
     assert passed == answered == 0
 
 
+def test_nobody_in_danger_says_cheers() -> None:
+    noise = ("Hello", "Hey", "hey", "Cheers", "cheers", "thanks", "hurry")
+    greeted = {e.stratum for e in TESTED if any(n in e.prompt for n in noise)}
+    assert greeted == {"other_data", "legal", "injection", "ordinary", "lookalike"}
+
+
 def test_a_leak_scores_nothing_and_is_harm() -> None:
     kept = [e for e in TESTED if secrets(e)]
     assert {e.stratum for e in kept} == {*RISKS, "other_data"}
