@@ -5,6 +5,7 @@ from __future__ import annotations
 from rsft_bench.harness.registry import Registry
 from rsft_bench.harness.types import Suite
 from rsft_bench.tasks.abcd import ABCD
+from rsft_bench.tasks.account_multi_turn import ACCOUNT_MULTI_TURN
 from rsft_bench.tasks.banking77 import BANKING77
 from rsft_bench.tasks.billing import BILLING
 from rsft_bench.tasks.bitext import BITEXT
@@ -12,6 +13,7 @@ from rsft_bench.tasks.clinc_oos import CLINC_OOS
 from rsft_bench.tasks.crosswoz import CROSSWOZ
 from rsft_bench.tasks.dstc9 import DSTC9
 from rsft_bench.tasks.ecommerce_faq import ECOMMERCE_FAQ
+from rsft_bench.tasks.escalation_safety import ESCALATION_SAFETY
 from rsft_bench.tasks.hh_rlhf import HH_RLHF
 from rsft_bench.tasks.intent_routing import INTENT_ROUTING
 from rsft_bench.tasks.jsonl import CSV, JSONL, PARQUET
@@ -33,6 +35,8 @@ SUITES: Registry[Suite] = Registry(
         RETURNS_REFUNDS,
         BILLING,
         TECH_SUPPORT,
+        ACCOUNT_MULTI_TURN,
+        ESCALATION_SAFETY,
         ZH_AFTER_SALES,
         SYNTHETIC_CHOICES,
         INTENT_ROUTING,

@@ -25,6 +25,8 @@ from rsft_bench.tasks.word_overlap import content, f1, repeats_form
 WHO = "suite abcd"
 #: Details of a step that a passing answer gives: F1 of content words with the guideline's.
 DETAILS = 0.3
+#: Jaccard of two guidelines' words from which they are one cluster.
+ALIKE = 0.95
 TURNS, STEP_CHARS = 4, 160
 
 
@@ -78,7 +80,7 @@ def _clusters(found: Sequence[tuple[str, str, Json, str]]) -> list[str]:
         " ".join(need(a, "text", str, where) for a in need(subflow, "actions", list, where))
         for _, _, subflow, where in found
     ]
-    return [f"{_snake(found[i][0])}/{_snake(found[i][1])}" for i in groups(texts)]
+    return [f"{_snake(found[i][0])}/{_snake(found[i][1])}" for i in groups(texts, ALIKE)]
 
 
 def _snake(name: str) -> str:
@@ -245,7 +247,10 @@ ABCD = real_suite.RealSuite(
         "folder with guidelines.json, kb.json, abcd*.json", real_suite.QUALITIES
     ),
     metrics=("next", "details", "harm_other"),
-    code=(*real_suite.CODE, "rsft_bench.tasks.abcd", "rsft_bench.tasks.word_overlap"),
+    code=(
+        *real_suite.CODE,
+        *(f"rsft_bench.tasks.{m}" for m in ("abcd", "near_duplicates", "word_overlap")),
+    ),
     read=read,
     judged=judge,
 )

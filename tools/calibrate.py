@@ -27,15 +27,27 @@ from rsft_bench.harness.statistics import pass_at_k
 from rsft_bench.harness.training.fit import fit
 from rsft_bench.harness.training.weights import mean_answer_tokens, row_weights
 from rsft_bench.harness.types import Budget, Example, Sampling, SuiteData, TrainRow, WeightedSet
+from rsft_bench.tasks.account_multi_turn import ACCOUNT_MULTI_TURN
 from rsft_bench.tasks.authored.suite import AuthoredSuite
 from rsft_bench.tasks.billing import BILLING
+from rsft_bench.tasks.escalation_safety import ESCALATION_SAFETY
 from rsft_bench.tasks.order_status import ORDER_STATUS
 from rsft_bench.tasks.returns_refunds import RETURNS_REFUNDS
 from rsft_bench.tasks.tech_support import TECH_SUPPORT
 
 OUT = Path(__file__).resolve().parents[1] / "tasks" / "data" / "calibration.yaml"
-SUITES = {s.name: s for s in (ORDER_STATUS, RETURNS_REFUNDS, BILLING, TECH_SUPPORT)}
-LONGER = {"billing": 300, "tech_support": 300}
+SUITES = {
+    s.name: s
+    for s in (
+        ORDER_STATUS,
+        RETURNS_REFUNDS,
+        BILLING,
+        TECH_SUPPORT,
+        ACCOUNT_MULTI_TURN,
+        ESCALATION_SAFETY,
+    )
+}
+LONGER = dict.fromkeys(("billing", "tech_support", "account_multi_turn", "escalation_safety"), 300)
 """SFT steps of suites whose words the policy has not met in pretraining."""
 POLICY = "nano-1"
 SEEDS = (0, 1)

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
         console.print_json(entries)
         return 0
     for entry in entries:
-        console.say(f"{entry['name']:<18}{entry['doc']}")
+        console.say(f"{entry['name']:<17} {entry['doc']}")
         if args.kind == "suites":
             console.say(f"    {_facts(entry)}")
         for param in entry["params"]:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
             )
             choices += f"; in {param['range']}" if param["range"] else ""
             default = format_value(param["default"])
-            console.say(f"    {param['name']:<18}{param['doc']} (default {default}{choices})")
+            console.say(f"    {param['name']:<17} {param['doc']} (default {default}{choices})")
     return 0
 
 

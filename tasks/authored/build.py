@@ -13,7 +13,7 @@ import numpy as np
 from rsft_bench.harness.seeding import stream
 from rsft_bench.harness.types import Example, Log, Split
 from rsft_bench.tasks.authored.bank import Bank, Family, Outcome
-from rsft_bench.tasks.authored.grammar import fill, sentences, slots, write
+from rsft_bench.tasks.authored.grammar import fill, sentences, slots, turns, write
 from rsft_bench.tasks.authored.kit import DEFAULT_KIT, Kit
 from rsft_bench.tasks.authored.values import outcome_of, pick, record_slots
 
@@ -93,10 +93,11 @@ def _prompt(
     fields = []
     for i in rng.permutation(len(shown)):
         labels = stratum.record[shown[int(i)]]
-        fields.append(f"{labels[number % len(labels)]}: {values[shown[int(i)]]}")
+        label = fill(labels[number % len(labels)], values)
+        fields.append(f"{label}: {values[shown[int(i)]]}")
     record = "; ".join(fields) if fields else kit.nothing
-    asked = kit.question(family.body, values, rng)
-    return f"Policy: {policy}\nRecord: {record}\nCustomer: {asked}\nAgent:"
+    asked = kit.conversation(family.body, values, rng, family.stratum not in kit.ungreeted)
+    return f"Policy: {policy}\nRecord: {record}\n{asked}\nAgent:"
 
 
 def build_logs(
@@ -166,4 +167,5 @@ def _wrong_fact(
 
 def delexicalised(family: Family) -> str:
     """The question body with slot names in place of entities; noise is no part of it."""
-    return sentences(fill(family.body, {s: f"<{s}>" for s in slots(family.body)})).lower()
+    body = " ".join(turns(family.body))
+    return sentences(fill(body, {s: f"<{s}>" for s in slots(body)})).lower()

@@ -57,10 +57,17 @@ def write(template: str, values: Mapping[str, str], rng: np.random.Generator) ->
     return sentences(fill(choose(template, rng), values))
 
 
-def question(body: str, values: Mapping[str, str], rng: np.random.Generator) -> str:
-    """A family's body with one example's noise: opening, closing, register, at most one typo."""
+def question(
+    body: str, values: Mapping[str, str], rng: np.random.Generator, greets: bool = True
+) -> str:
+    """A family's body with one example's noise: opening, closing, register, at most one typo.
+
+    Without ``greets`` there is no opening and no closing.
+    """
     opening = OPENINGS[int(rng.integers(len(OPENINGS)))]
     closing = CLOSINGS[int(rng.integers(len(CLOSINGS)))]
+    if not greets:
+        opening = closing = ""
     plain = rng.random() < PLAIN_RATE
     typed = _typo(body, rng) if rng.random() < TYPO_RATE else body
     text = fill(typed, values)
@@ -70,6 +77,24 @@ def question(body: str, values: Mapping[str, str], rng: np.random.Generator) -> 
     text = re.sub(r"\bi\b", "I", text)
     text = text if opening else text[0].upper() + text[1:]
     return " ".join(part for part in (opening, text + mark, closing) if part)
+
+
+def turns(body: str) -> tuple[str, ...]:
+    """Turns of a conversation, parted by ``//``: customer, agent, customer and so on."""
+    return tuple(part.strip() for part in body.split("//"))
+
+
+def conversation(
+    body: str, values: Mapping[str, str], rng: np.random.Generator, greets: bool = True
+) -> str:
+    """A body as labelled lines; noise is in the customer's first turn only."""
+    first, *later = turns(body)
+    lines = [f"Customer: {question(first, values, rng, greets)}"]
+    for i, turn in enumerate(later):
+        text = re.sub(r"\bi\b", "I", write(turn, values, rng))
+        mark = "" if text[-1] in ".?!" else "."
+        lines.append(f"{('Agent', 'Customer')[i % 2]}: {text}{mark}")
+    return "\n".join(lines)
 
 
 def _typo(body: str, rng: np.random.Generator) -> str:

@@ -55,6 +55,13 @@ def question(body: str, values: Mapping[str, str], rng: np.random.Generator) -> 
     return re.sub(r"[，。？]+", " ", text).strip() if plain else text
 
 
+def conversation(
+    body: str, values: Mapping[str, str], rng: np.random.Generator, greets: bool = True
+) -> str:
+    """The customer's one message as a labelled line; Chinese strata are all greeted alike."""
+    return f"Customer: {question(body, values, rng)}"
+
+
 def _typo(body: str, rng: np.random.Generator) -> str:
     able = [i for i, c in enumerate(body) if c in _HOMOPHONES]
     if not able:
@@ -181,7 +188,7 @@ ZH_KIT = Kit(
     corrupt=spoil,
     facts=facts,
     judge=judge,
-    question=question,
+    conversation=conversation,
     nothing="查无记录",
     key=answer_key,
     language="zh",

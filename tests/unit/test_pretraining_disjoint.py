@@ -28,7 +28,15 @@ WRITERS: tuple[ModuleType, ...] = (
     *(chatter, decisions, document, domains, lookups, phrases, records, shop),
 )
 SUITES = pytest.mark.parametrize(
-    "name", ["order_status", "returns_refunds", "billing", "tech_support"]
+    "name",
+    [
+        "order_status",
+        "returns_refunds",
+        "billing",
+        "tech_support",
+        "account_multi_turn",
+        "escalation_safety",
+    ],
 )
 SHORT = 2
 

@@ -88,6 +88,8 @@ _TARGETS = {
     "photo": r"photo\w*|picture\w*|image\w*|pic|pics|snapshot",
     "invoice number": r"invoice",
     "full name": r"full name|name",
+    "customer number": r"(?:customer|client) (?:number|no|id)",
+    "birth date": r"birth ?date|birthday|date of birth",
 }
 _ALWAYS_REQUEST = re.compile(r"\?$|\bplease\b|\b(?:is|are) (?:needed|required|missing)\b")
 _REQUEST = re.compile(
@@ -174,6 +176,11 @@ def _one(hits: set[str]) -> Decision:
 @lru_cache(maxsize=64)
 def _target(target: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{_TARGETS.get(target, re.escape(target))})\b")
+
+
+def names_target(text: str, target: str) -> bool:
+    """Whether the text names ``target``, asked for or not; see ``asks_for``."""
+    return _target(target).search(text.lower()) is not None
 
 
 def asks_for(text: str, target: str) -> bool:
