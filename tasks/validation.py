@@ -108,10 +108,7 @@ def validate(suite: Suite, options: Mapping[str, Json], seed: int) -> Validation
         ceiling = dict(special.ceiling)
         floors = {name: dict(level) for name, level in special.floors.items()}
         fatal, warnings = list(special.fatal), list(special.warnings)
-    leaked, weak = _leak_reasons(leaks, sizes)
-    alike = data.report.get("alike_by_design")
-    if alike and leaked:
-        leaked, weak = [], [f"prompts of several splits are nearly the same by design: {alike}"]
+    leaked, weak = _leak_reasons(leaks, sizes, data.report.get("alike_by_design"))
     fatal, warnings = leaked + fatal, warnings + weak
     worst: Verdict = "cannot support a conclusion" if fatal else "warn" if warnings else "ok"
     return ValidationReport(
@@ -273,9 +270,12 @@ def _reasons(
 
 
 def _leak_reasons(
-    leaks: Mapping[Split, Leakage], sizes: Mapping[str, Mapping[str, float]]
+    leaks: Mapping[Split, Leakage], sizes: Mapping[str, Mapping[str, float]], by_design: Json
 ) -> tuple[list[str], list[str]]:
-    """(what makes a conclusion impossible, what weakens one) in prompts and clusters."""
+    """(what makes a conclusion impossible, what weakens one) in prompts and clusters.
+
+    ``by_design``: why duplicates are meant, which makes them a remark; None where they are not.
+    """
     fatal: list[str] = []
     warnings: list[str] = []
     for split, leak in leaks.items():
@@ -284,7 +284,9 @@ def _leak_reasons(
                 f"{leak.exact} prompts of {split} stand in an earlier split and {leak.near} nearly "
                 f"do, of {leak.n} (such as {leak.shown[0]!r} and {leak.shown[1]!r})"
             )
-            if leak.share > MAX_LEAKAGE:
+            if by_design:
+                warnings.append(f"{text}, by design: {by_design}")
+            elif leak.share > MAX_LEAKAGE:
                 fatal.append(
                     f"{text}; at most {MAX_LEAKAGE:.0%} are allowed: give them one cluster"
                 )
