@@ -104,13 +104,13 @@ def place(who: str, items: Sequence[Item]) -> tuple[dict[Split, list[Item]], Cou
 def cut(clusters: Iterable[str], targets: Sequence[Split], purpose: str) -> dict[str, Split]:
     """Clusters in the order of a hash of their names, cut in proportion to ``SHARES``.
 
-    A test split gets ``MIN_CLUSTERS`` at least, where that leaves half of all to training splits
+    A test split gets ``MIN_CLUSTERS`` at least, where that leaves two fifths to training splits
     beside it; any other gets 1, as far as they go.
     """
     ranked = sorted(set(clusters), key=lambda name: (keyed_unit(purpose, name), name))
     total = sum(SHARES[t] for t in targets)
     tests = sum(t in TEST_SPLITS for t in targets)
-    fair = len(ranked) // (tests if tests == len(targets) else 2 * max(tests, 1))
+    fair = len(ranked) * (5 if tests == len(targets) else 3) // (5 * max(tests, 1))
     sizes = {
         t: max(
             round(len(ranked) * SHARES[t] / total),

@@ -58,10 +58,6 @@ def ecommerce_faq(folder: Path, n: int = 48) -> Path:
 
 
 def abcd(folder: Path, n: int = 24) -> Path:
-    actions = [
-        {"type": "interaction", "button": button, "text": f"Ask for the {thing}é", "subtext": []}
-        for button, thing in (("Pull up Account", "name"), ("Verify Identity", "order number"))
-    ]
     last = {
         "type": "faq",
         "button": "Send Link",
@@ -71,12 +67,26 @@ def abcd(folder: Path, n: int = 24) -> Path:
     flows = {
         f"Flow {WORDS[i % 16]}{i}": {
             "description": "x",
-            "subflows": {"Lost Item": {"instructions": ["x"], "actions": [*actions, last]}},
+            "subflows": {"Lost Item": {"instructions": ["x"], "actions": [*_asking(i), last]}},
         }
         for i in range(n)
     }
     _write(folder / "guidelines.json", flows)
     return folder
+
+
+def _asking(i: int) -> list[dict[str, Any]]:
+    """Two steps in words of this guideline's own: guidelines that read the same are one cluster."""
+    about = f"{WORDS[i % 16]} {WORDS[i // 16]}"
+    return [
+        {
+            "type": "interaction",
+            "button": button,
+            "text": f"Ask for the {thing}é, {about}",
+            "subtext": [],
+        }
+        for button, thing in (("Pull up Account", "name"), ("Verify Identity", "order number"))
+    ]
 
 
 def abcd_chat(folder: Path) -> Path:

@@ -215,5 +215,5 @@ def test_real_data_carries_a_conclusion(name: str) -> None:
     assert report.verdict != "cannot support a conclusion", report.reasons
     top = report.ceiling["gold_pass"]
     assert top is not None
-    assert top >= {"bitext": 0.6}.get(name, 0.99)
+    assert top >= {"bitext": 0.6, "abcd": 0.98}.get(name, 0.99)
     assert max(f["gold_pass"] or 0.0 for f in report.floors.values()) <= 0.2 * top
