@@ -17,6 +17,10 @@ from rsft_bench.harness.types import SPLITS, TEST_SPLITS, Example, Json, Split
 NEAR = 0.95
 #: Prompts of a split that are compared, evenly spaced; both sides.
 MOST = 4000
+MAX_LEAKAGE = 0.1
+"""Largest share of a test split's prompts that may stand, the same or nearly, in an earlier one."""
+WARN_LEAKAGE = 0.01
+WARN_CLUSTER_SHARE = 0.2
 _TOKEN = r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+"
 
 
@@ -160,3 +164,32 @@ def as_json(found: Mapping[Split, Leakage]) -> dict[str, Json]:
         }
         for split, leak in found.items()
     }
+
+
+def leak_reasons(
+    leaks: Mapping[Split, Leakage], sizes: Mapping[str, Mapping[str, float]], by_design: Json
+) -> tuple[list[str], list[str]]:
+    """(what makes a conclusion impossible, what weakens one) in prompts and clusters.
+
+    ``by_design``: why duplicates are meant, which makes them a remark; None where they are not.
+    """
+    fatal: list[str] = []
+    warnings: list[str] = []
+    for split, leak in leaks.items():
+        if leak.share > WARN_LEAKAGE and leak.shown is not None:
+            text = (
+                f"{leak.exact} prompts of {split} stand in an earlier split and {leak.near} nearly "
+                f"do, of {leak.n} (such as {leak.shown[0]!r} and {leak.shown[1]!r})"
+            )
+            if by_design:
+                warnings.append(f"{text}, by design: {by_design}")
+            elif leak.share > MAX_LEAKAGE:
+                fatal.append(
+                    f"{text}; at most {MAX_LEAKAGE:.0%} are allowed: give them one cluster"
+                )
+            else:
+                warnings.append(text)
+        largest = sizes[split]["largest_share"] if split in sizes else 0.0
+        if largest > WARN_CLUSTER_SHARE:
+            warnings.append(f"one cluster holds {largest:.0%} of {split}")
+    return fatal, warnings

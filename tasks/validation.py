@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from rsft_bench.harness.statistics import minimum_detectable
-from rsft_bench.harness.types import SPLITS, TEST_SPLITS, Example, Json, Split, Suite, SuiteData
-from rsft_bench.tasks.leakage import Leakage, as_json, balance, cluster_sizes, leakage
+from rsft_bench.harness.types import SPLITS, TEST_SPLITS, Example, Json, Suite, SuiteData
+from rsft_bench.tasks.leakage import as_json, balance, cluster_sizes, leak_reasons, leakage
 from rsft_bench.tasks.overlap import Delexicalised, family_overlap, split_overlap
 from rsft_bench.tasks.validation_kinds import measure
 
@@ -29,10 +29,6 @@ MAX_JUDGED = 400
 MAX_FLOOR = 0.2
 """Largest share of the ceiling's gold_pass that a trivial answer may reach; above it, the gold can
 be had without solving the task and carries no conclusion."""
-MAX_LEAKAGE = 0.1
-"""Largest share of a test split's prompts that may stand, the same or nearly, in an earlier one."""
-WARN_LEAKAGE = 0.01
-WARN_CLUSTER_SHARE = 0.2
 CONSTANTS = 40
 COMMONEST = 10
 CONSTANT_EXAMPLES = 120
@@ -108,7 +104,7 @@ def validate(suite: Suite, options: Mapping[str, Json], seed: int) -> Validation
         ceiling = dict(special.ceiling)
         floors = {name: dict(level) for name, level in special.floors.items()}
         fatal, warnings = list(special.fatal), list(special.warnings)
-    leaked, weak = _leak_reasons(leaks, sizes, data.report.get("alike_by_design"))
+    leaked, weak = leak_reasons(leaks, sizes, data.report.get("alike_by_design"))
     fatal, warnings = leaked + fatal, warnings + weak
     worst: Verdict = "cannot support a conclusion" if fatal else "warn" if warnings else "ok"
     return ValidationReport(
@@ -266,35 +262,6 @@ def _reasons(
             )
         elif (floor["gold"] or 0.0) > 0.5 * top:
             warnings.append(f"the trivial answer {name!r} reaches half of the ceiling's gold")
-    return fatal, warnings
-
-
-def _leak_reasons(
-    leaks: Mapping[Split, Leakage], sizes: Mapping[str, Mapping[str, float]], by_design: Json
-) -> tuple[list[str], list[str]]:
-    """(what makes a conclusion impossible, what weakens one) in prompts and clusters.
-
-    ``by_design``: why duplicates are meant, which makes them a remark; None where they are not.
-    """
-    fatal: list[str] = []
-    warnings: list[str] = []
-    for split, leak in leaks.items():
-        if leak.share > WARN_LEAKAGE and leak.shown is not None:
-            text = (
-                f"{leak.exact} prompts of {split} stand in an earlier split and {leak.near} nearly "
-                f"do, of {leak.n} (such as {leak.shown[0]!r} and {leak.shown[1]!r})"
-            )
-            if by_design:
-                warnings.append(f"{text}, by design: {by_design}")
-            elif leak.share > MAX_LEAKAGE:
-                fatal.append(
-                    f"{text}; at most {MAX_LEAKAGE:.0%} are allowed: give them one cluster"
-                )
-            else:
-                warnings.append(text)
-        largest = sizes[split]["largest_share"] if split in sizes else 0.0
-        if largest > WARN_CLUSTER_SHARE:
-            warnings.append(f"one cluster holds {largest:.0%} of {split}")
     return fatal, warnings
 
 
