@@ -89,9 +89,9 @@ class Sweep:
     ) -> None:
         self._plan = make_plan(from_mapping(sweep_config(prompts, steps, quick)).config, catalog())
         self._naive = naive
-        self._home = tempfile.TemporaryDirectory(prefix="peer-sweep-")
-        self._template = Path(self._home.name) / "template"
-        self._copy = Path(self._home.name) / "copy"
+        self.home = tempfile.TemporaryDirectory(prefix="peer-sweep-")
+        self._template = Path(self.home.name) / "template"
+        self._copy = Path(self.home.name) / "copy"
         self._executor = LocalExecutor(0 if naive else 2)
         self._walk = self._new_walk(self._template)
         self._cells, self._starts = self._make_starts()
@@ -111,7 +111,7 @@ class Sweep:
         for seed, node in loads.items():
             examples = read_examples(self._walk.artifacts[node.uid].folder)
             graphs[seed], planned = plan_cells(
-                self._plan, make_space(self._plan, spec, policy, seed, examples)
+                self._plan, make_space(self._plan, spec, policy, seed, examples), {}
             )
             cells += planned
         nodes = [n for g in graphs.values() for n in (g.start(), g.proxy(), g.train_set())]

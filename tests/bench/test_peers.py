@@ -13,6 +13,7 @@ from peer_flops import Sizes, ceiling
 from peer_models import SMOLLM2_135M, drawn_lengths
 from peer_runs import WholeRun, joined
 from peer_side import Measurement, Pair
+from peer_sweep import Sweep
 from peer_table import Line, table
 
 from rsft_bench.harness.metering.formulas import forward_flops, matrix_weights, sample_flops
@@ -134,3 +135,17 @@ def test_one_process_imports_every_stage_before_the_clock(monkeypatch: pytest.Mo
     torch.set_num_threads(threads + 1)
     assert torch.get_num_threads() == threads
     job.home.cleanup()
+
+
+def test_both_sides_of_the_sweep_train_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The naive loop and the graph, on a tiny sweep: equal trainings over equal tokens."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    counts = []
+    for naive in (False, True):
+        job = Sweep(prompts=16, steps=1, quick=True, naive=naive, part=0, parts=1)
+        job.prepare()
+        counts.append(job.run())
+        job.home.cleanup()
+    shared, apart = counts
+    assert shared["fits"] == apart["fits"] == 2
+    assert shared["trained"] == apart["trained"] > 0
