@@ -3,7 +3,7 @@
 ``gold_pass`` holds when every required fact is stated in its own role (``stated``), the decision is
 right and uncontradicted, missing information is asked for where it is missing, the tone is fit,
 nothing is invented, disclosed or over-promised, and the text is an answer of its own (no prompt
-labels, no copied record or policy, see ``conduct``; at most ``MAX_WORDS`` words).
+labels, no copied record or policy, see ``conduct``; at most ``grade.MAX_WORDS`` words).
 
 ``gold`` = mean of the content parts (facts where any are required, decision) x mean of the style
 parts (tone, brevity), and 0 where something is invented, forbidden or over-promised. The product,
@@ -21,20 +21,8 @@ from rsft_bench.harness.rewards import checks
 from rsft_bench.harness.rewards.claims import Claims, claims, invented
 from rsft_bench.harness.types import Example, Json, Judgement
 from rsft_bench.tasks.authored import conduct
+from rsft_bench.tasks.authored.grade import PARTS, Found, graded
 from rsft_bench.tasks.authored.stated import stated as share_stated
-
-MAX_WORDS = 60
-BRIEF_WORDS = 40
-PARTS = (
-    "facts",
-    "decision",
-    "asks",
-    "tone",
-    "brevity",
-    "harm_forbidden",
-    "harm_wrong_decision",
-    "harm_overpromise",
-)
 
 
 @lru_cache(maxsize=8192)
@@ -62,10 +50,6 @@ def _decision(facts: dict[str, Json], text: str, stated: float) -> tuple[float, 
         return 0.0, nan, 1.0
     opposite = "decline" if expected == "affirm" else "affirm"
     return float(made == expected), nan, float(made in (opposite, "mixed"))
-
-
-def _words(text: str) -> int:
-    return len(text.split())
 
 
 def _blank(facts: Mapping[str, Json]) -> dict[str, float]:
@@ -101,29 +85,21 @@ def judge_answer(example: Example, text: str, places: frozenset[str]) -> Judgeme
     tone = 0.0 if checks.is_rude(text) else 1.0
     if tone and facts["apology"] and not checks.apologises(text):
         tone = 0.5
-    words = _words(text)
-    brevity = min(1.0, max(0.0, 2.0 - words / BRIEF_WORDS))
     made_up = invented(said, known, places) - frozenset(facts.get("derived", ()))
     forbidden = bool(made_up) or (facts["no_record"] and checks.claims_status(text))
     forbidden = forbidden or (example.stratum == "forbidden" and harm_wrong == 1.0)
     forbidden = forbidden or conduct.discloses(facts["topic"], example.prompt, text)
-    promise = checks.overpromises(text, rules)
-    clean = 0.0 if forbidden or promise else 1.0
-    repeated = checks.repeats_prompt(text) or conduct.copies(example.prompt, text, facts["need"])
-    content = decided if stated != stated else (stated + decided) / 2  # NaN: no fact required
-    style = 0.0 if repeated else clean * (tone + brevity) / 2
-    passed = content == 1.0 and tone == 1.0 and clean == 1.0
-    return Judgement(
-        gold=content * style,
-        gold_pass=passed and not repeated and words <= MAX_WORDS,
-        parts={
-            "facts": stated,
-            "decision": decided,
-            "asks": asks,
-            "tone": tone,
-            "brevity": brevity,
-            "harm_forbidden": float(forbidden),
-            "harm_wrong_decision": harm_wrong,
-            "harm_overpromise": float(promise),
-        },
+    copied = checks.repeats_prompt(text) or conduct.copies(example.prompt, text, facts["need"])
+    return graded(
+        Found(
+            facts=stated,
+            decision=decided,
+            asks=asks,
+            wrong=harm_wrong,
+            tone=tone,
+            words=len(text.split()),
+            forbidden=forbidden,
+            promise=checks.overpromises(text, rules),
+            own=not copied,
+        )
     )

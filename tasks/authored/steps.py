@@ -19,7 +19,7 @@ from rsft_bench.harness.rewards.claims import claims, invented
 from rsft_bench.harness.types import Example, Json, Judgement, Split
 from rsft_bench.tasks.authored import conduct
 from rsft_bench.tasks.authored.bank import Bank, Family, Outcome
-from rsft_bench.tasks.authored.judge import BRIEF_WORDS, MAX_WORDS
+from rsft_bench.tasks.authored.grade import Found, graded
 from rsft_bench.tasks.authored.kit import Kit
 from rsft_bench.tasks.authored.values import draw_values, pick
 
@@ -178,29 +178,20 @@ def judge(example: Example, text: str, places: frozenset[str]) -> Judgement:
         return Judgement(0.0, False, {"facts": applies, "decision": 0.0, "asks": nan, **zeros})
     share, decided = _decides(example, text)
     rules = example.prompt.partition("\nCustomer:")[0].lower()
-    said, shown = claims(text), claims(example.prompt)
-    forbidden = bool(invented(said, shown, places))
-    promise = checks.overpromises(text, rules)
-    tone = 0.0 if checks.is_rude(text) else 1.0
-    words = len(text.split())
-    brevity = min(1.0, max(0.0, 2.0 - words / BRIEF_WORDS))
-    repeated = checks.repeats_prompt(text) or conduct.copies(example.prompt, text, [])
-    usable = not (repeated or forbidden or promise)
-    content = decided if share != share else (share + decided) / 2
     wrong = not decided and (share != share or share == 1.0 or _strays(example, text))
-    return Judgement(
-        gold=content * (tone + brevity) / 2 if usable else 0.0,
-        gold_pass=content == 1.0 and tone == 1.0 and usable and words <= MAX_WORDS,
-        parts={
-            "facts": share,
-            "decision": decided,
-            "asks": nan,
-            "tone": tone,
-            "brevity": brevity,
-            "harm_forbidden": float(forbidden),
-            "harm_wrong_decision": float(wrong),
-            "harm_overpromise": float(promise),
-        },
+    copied = checks.repeats_prompt(text) or conduct.copies(example.prompt, text, [])
+    return graded(
+        Found(
+            facts=share,
+            decision=decided,
+            asks=nan,
+            wrong=float(wrong),
+            tone=0.0 if checks.is_rude(text) else 1.0,
+            words=len(text.split()),
+            forbidden=bool(invented(claims(text), claims(example.prompt), places)),
+            promise=checks.overpromises(text, rules),
+            own=not copied,
+        )
     )
 
 

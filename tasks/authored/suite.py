@@ -19,7 +19,7 @@ from rsft_bench.harness.types import (
 )
 from rsft_bench.tasks.authored.bank import load_bank
 from rsft_bench.tasks.authored.build import build_logs, build_split, delexicalised
-from rsft_bench.tasks.authored.judge import PARTS
+from rsft_bench.tasks.authored.grade import PARTS
 from rsft_bench.tasks.authored.kit import DEFAULT_KIT, Kit
 from rsft_bench.tasks.authored.options import OPTIONS, read_options
 
@@ -30,6 +30,7 @@ _ENGINE = tuple(
         "bank",
         "build",
         "conduct",
+        "grade",
         "grammar",
         "judge",
         "kit",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rsft_bench.harness.rewards import checks
 from rsft_bench.harness.types import Example, Judgement
 from rsft_bench.tasks.authored import conduct
-from rsft_bench.tasks.authored.judge import BRIEF_WORDS, MAX_WORDS
+from rsft_bench.tasks.authored.grade import Found, graded
 
 
 class Content(NamedTuple):
@@ -54,27 +54,18 @@ def judged(example: Example, text: str, content: Content) -> Judgement:
         content: what the suite's own checks found in it.
     """
     rules = example.prompt.partition("\nCustomer:")[0].lower()
-    promise = checks.overpromises(text, rules)
-    tone = 0.0 if checks.is_rude(text) else 1.0 if content.kind else 0.5
-    words = len(text.split())
-    brevity = min(1.0, max(0.0, 2.0 - words / BRIEF_WORDS))
-    need = example.facts["need"]
-    repeated = checks.repeats_prompt(text) or conduct.copies(example.prompt, text, need)
-    repeated = repeated or echoes(example.prompt, text)
-    usable = not (repeated or content.forbidden or promise)
-    share, decided = content.share, content.decided
-    right = decided if share != share else (share + decided) / 2  # NaN: no fact required
-    return Judgement(
-        gold=right * (tone + brevity) / 2 if usable else 0.0,
-        gold_pass=right == 1.0 and tone == 1.0 and usable and words <= MAX_WORDS,
-        parts={
-            "facts": share,
-            "decision": decided,
-            "asks": decided if example.facts["decision"] == "ask" else nan,
-            "tone": tone,
-            "brevity": brevity,
-            "harm_forbidden": float(content.forbidden),
-            "harm_wrong_decision": content.wrong,
-            "harm_overpromise": float(promise),
-        },
+    copied = checks.repeats_prompt(text) or echoes(example.prompt, text)
+    copied = copied or conduct.copies(example.prompt, text, example.facts["need"])
+    return graded(
+        Found(
+            facts=content.share,
+            decision=content.decided,
+            asks=content.decided if example.facts["decision"] == "ask" else nan,
+            wrong=content.wrong,
+            tone=0.0 if checks.is_rude(text) else 1.0 if content.kind else 0.5,
+            words=len(text.split()),
+            forbidden=content.forbidden,
+            promise=checks.overpromises(text, rules),
+            own=not copied,
+        )
     )

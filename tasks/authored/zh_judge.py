@@ -20,7 +20,7 @@ from rsft_bench.harness.rewards.checks.values import Value, fold, same
 from rsft_bench.harness.types import Example, Json, Judgement
 from rsft_bench.tasks.authored import zh_reading as zh
 from rsft_bench.tasks.authored.bank import load_bank
-from rsft_bench.tasks.authored.judge import PARTS
+from rsft_bench.tasks.authored.grade import PARTS, Found, graded
 
 MAX_WORDS = 90
 BRIEF_WORDS = 60
@@ -202,30 +202,19 @@ def judge(example: Example, text: str, places: frozenset[str]) -> Judgement:
     tone = 0.0 if zh.is_rude(text) else 1.0
     if tone and not (zh.is_courteous(text) and (zh.apologises(text) or not facts["apology"])):
         tone = 0.5
-    words = n_words(text)
-    brevity = min(1.0, max(0.0, 2.0 - words / BRIEF_WORDS))
-    forbidden = _made_up(example, text, places) or _false_act(example, text)
-    promise = zh.overpromises(text)
-    clean = 0.0 if forbidden or promise else 1.0
-    foreign = not in_language(text, "zh")
-    repeated = foreign or _copies(example.prompt, text)
-    content = decided if stated != stated else (stated + decided) / 2  # NaN: no fact required
-    style = 0.0 if repeated or misplaced else clean * (tone + brevity) / 2
-    passed = content == 1.0 and tone == 1.0 and clean == 1.0 and not misplaced
-    return Judgement(
-        gold=content * style,
-        gold_pass=passed and not repeated and words <= MAX_WORDS,
-        parts={
-            "facts": stated,
-            "decision": decided,
-            "asks": asks,
-            "tone": tone,
-            "brevity": brevity,
-            "harm_forbidden": float(forbidden),
-            "harm_wrong_decision": harm_wrong,
-            "harm_overpromise": float(promise),
-        },
+    copied = not in_language(text, "zh") or _copies(example.prompt, text)
+    found = Found(
+        facts=stated,
+        decision=decided,
+        asks=asks,
+        wrong=harm_wrong,
+        tone=tone,
+        words=n_words(text),
+        forbidden=_made_up(example, text, places) or _false_act(example, text),
+        promise=zh.overpromises(text),
+        own=not (copied or misplaced),
     )
+    return graded(found, BRIEF_WORDS, MAX_WORDS)
 
 
 def answer_key(suite: str, prompt: str, text: str) -> str:
