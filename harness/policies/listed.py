@@ -1,13 +1,16 @@
-"""Drawing from, and looking up in, the law over the answers that a prompt lists. No torch."""
+"""Policies whose law is over the answers that a prompt lists: drawing, and looking up. No torch."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 
+from rsft_bench.harness.errors import DataError
+from rsft_bench.harness.policies.choices import read_choices
 from rsft_bench.harness.policies.counting import count_tokens
 from rsft_bench.harness.policies.exact import inverse_cdf, reshaped
 from rsft_bench.harness.seeding import uniforms
@@ -62,3 +65,70 @@ def listed_logprob(listed: ListedLaw, text: str) -> float:
     wanted = text.strip()
     p = float(law[answers.index(wanted)]) if wanted in answers else 0.0
     return math.log(p) if p > 0 else -math.inf
+
+
+class ClosedSet(ABC):
+    """A classifier of prompts that all list the same answers, in any order."""
+
+    @abstractmethod
+    def known_answers(self) -> tuple[str, ...] | None:
+        """The answers, sorted, that it was fitted on; None before."""
+
+    @abstractmethod
+    def laws(self, prompts: Sequence[str]) -> list[ListedLaw]:
+        """The answers of each prompt, sorted, and their probabilities (m,) at temperature 1."""
+
+    def law(self, prompt: str) -> ListedLaw:
+        """One of ``laws``.
+
+        Raises:
+            DataError: the prompt lists no choices, or others than the policy was fitted on.
+        """
+        return self.laws([prompt])[0]
+
+    def answers(self, prompt: str) -> tuple[str, ...]:
+        """The answers of a prompt, sorted. Raises DataError as ``law``."""
+        found, known = tuple(sorted(read_choices(prompt))), self.known_answers()
+        if known is not None and found != known:
+            raise DataError(
+                f"a prompt lists other choices than the classifier was fitted on: {prompt[:60]!r}; "
+                "give every prompt the same closed set of answers"
+            )
+        return found
+
+    def place(self, prompt: str, completion: str) -> int:
+        """Index of an answer among those of its prompt. Raises DataError where it is none."""
+        answers = self.answers(prompt)
+        if completion.strip() not in answers:
+            raise DataError(f"the answer {completion[:60]!r} is none of its prompt's choices")
+        return answers.index(completion.strip())
+
+    def logprob(self, prompt: str, text: str) -> float:
+        """Exact log p(text | prompt) in nats; -inf for what is no choice or never said."""
+        return listed_logprob(self.law(prompt), text)
+
+    def sample(
+        self,
+        prompts: Sequence[tuple[str, str]],
+        draws: range,
+        sampling: Sampling,
+        seed: int,
+        purpose: str,
+    ) -> list[Completion]:
+        """One keyed uniform number an answer, see ``draw_listed``."""
+        laws = self.laws([prompt for _, prompt in prompts])
+        return draw_listed(prompts, laws, draws, sampling, seed, purpose)
+
+    def answer_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Words, punctuation marks and one stop of each answer."""
+        return [count_tokens(text) + 1 for text in texts]
+
+
+def check_closed(policy: str, prompts: Sequence[str]) -> None:
+    """Raise DataError where a prompt lists no choices, or not those of the first."""
+    listed = {tuple(sorted(read_choices(prompt))) for prompt in prompts}
+    if len(listed) > 1:
+        raise DataError(
+            f"policy {policy!r} has one closed set of answers, and the prompts list "
+            f"{len(listed)}; use suite intent_routing or policy categorical"
+        )

@@ -22,7 +22,7 @@ from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.policies.choices import read_choices
 from rsft_bench.harness.policies.counting import count_tokens
 from rsft_bench.harness.policies.exact import softmax
-from rsft_bench.harness.policies.listed import draw_listed, listed_logprob
+from rsft_bench.harness.policies.listed import ClosedSet, ListedLaw
 from rsft_bench.harness.policies.selector_features import message, vectoriser
 from rsft_bench.harness.policy_kinds import DrawFlops, Trained
 from rsft_bench.harness.types import (
@@ -49,11 +49,16 @@ class Regression:
     slopes: NDArray[np.float32]
     bias: FloatArray
 
-    def scores(self, prompts: Sequence[str]) -> tuple[FloatArray, list[int]]:
-        """Unnormalised log probabilities (n, m) and the number of known terms of each prompt."""
-        weights: Any = self._vectoriser.transform([message(p) for p in prompts])
-        found = np.asarray(weights @ self.slopes.T.astype(np.float64)) + self.bias
-        return found, [int(n) for n in np.diff(weights.indptr)]
+    def scores(self, prompts: Sequence[str]) -> FloatArray:
+        """Unnormalised log probabilities (n, m)."""
+        return np.asarray(self._weights(prompts) @ self.slopes.T.astype(np.float64)) + self.bias
+
+    def known_terms(self, prompts: Sequence[str]) -> list[int]:
+        """Number of known terms of each prompt."""
+        return [int(n) for n in np.diff(self._weights(prompts).indptr)]
+
+    def _weights(self, prompts: Sequence[str]) -> Any:
+        return self._vectoriser.transform([message(p) for p in prompts])
 
     @cached_property
     def _vectoriser(self) -> Any:
@@ -63,51 +68,23 @@ class Regression:
 
 
 @dataclass(frozen=True, eq=False)
-class Logistic:
+class Logistic(ClosedSet):
     """A loaded classifier; without ``fitted`` the untrained, uniform one. Immutable."""
 
     strength: float = 10.0
     fitted: Regression | None = None
 
-    def law(self, prompt: str) -> tuple[tuple[str, ...], FloatArray]:
-        """The answers, sorted, and their probabilities (m,) at temperature 1.
+    def known_answers(self) -> tuple[str, ...] | None:
+        """See ``ClosedSet``."""
+        return None if self.fitted is None else self.fitted.answers
 
-        Raises:
-            DataError: the prompt lists no choices, or others than the policy was fitted on.
-        """
-        return self._laws([prompt])[0]
-
-    def _laws(self, prompts: Sequence[str]) -> list[tuple[tuple[str, ...], FloatArray]]:
-        listed = [self._answers(prompt) for prompt in prompts]
+    def laws(self, prompts: Sequence[str]) -> list[ListedLaw]:
+        """See ``ClosedSet``. Raises DataError as ``law``."""
+        listed = [self.answers(prompt) for prompt in prompts]
         if self.fitted is None:
             return [(a, np.full(len(a), 1 / len(a))) for a in listed]
-        scores, _ = self.fitted.scores(prompts)
+        scores = self.fitted.scores(prompts)
         return [(a, softmax(row)) for a, row in zip(listed, scores, strict=True)]
-
-    def _answers(self, prompt: str) -> tuple[str, ...]:
-        answers = tuple(sorted(read_choices(prompt)))
-        if self.fitted is not None and answers != self.fitted.answers:
-            raise DataError(
-                f"a prompt lists other choices than the classifier was fitted on: {prompt[:60]!r}; "
-                "give every prompt the same closed set of answers"
-            )
-        return answers
-
-    def logprob(self, prompt: str, text: str) -> float:
-        """Exact log p(text | prompt) in nats; -inf for what is no choice or never said."""
-        return listed_logprob(self.law(prompt), text)
-
-    def sample(
-        self,
-        prompts: Sequence[tuple[str, str]],
-        draws: range,
-        sampling: Sampling,
-        seed: int,
-        purpose: str,
-    ) -> list[Completion]:
-        """One keyed uniform number an answer, see ``draw_listed``."""
-        laws = self._laws([prompt for _, prompt in prompts])
-        return draw_listed(prompts, laws, draws, sampling, seed, purpose)
 
     def draw_flops(
         self, prompts: Sequence[tuple[str, str]], rows: Sequence[Completion], sampling: Sampling
@@ -116,7 +93,7 @@ class Logistic:
         sizes = {name: len(read_choices(prompt)) for name, prompt in prompts}
         terms = [0] * len(prompts)
         if self.fitted is not None:
-            terms = self.fitted.scores([prompt for _, prompt in prompts])[1]
+            terms = self.fitted.known_terms([prompt for _, prompt in prompts])
         return DrawFlops(
             tuple(2.0 * sizes[name] * t for (name, _), t in zip(prompts, terms, strict=True)),
             tuple(2.0 * sizes[row.example_id] for row in rows),
@@ -141,13 +118,14 @@ class Logistic:
         prompts = [row.prompt for row in rows]
         mass = np.array([item.coefficient * r.weight for item in active for r in item.rows])
         known = replace(self, fitted=None)
-        labels = [known._place(row.prompt, row.completion) for row in rows]
-        if len({known._answers(prompt) for prompt in prompts}) > 1:
+        labels = [known.place(row.prompt, row.completion) for row in rows]
+        listed = {known.answers(prompt) for prompt in prompts}
+        if len(listed) > 1:
             raise DataError("the training prompts list more than one closed set of answers")
-        fitted = _regression(known._answers(prompts[0]), prompts, labels, mass, self.strength)
+        fitted = _regression(listed.pop(), prompts, labels, mass, self.strength)
         policy = replace(self, fitted=fitted)
         read = [count_tokens(r.prompt) + count_tokens(r.completion) + 1 for r in rows]
-        before = [law[label] for (_, law), label in zip(self._laws(prompts), labels, strict=True)]
+        before = [law[label] for (_, law), label in zip(self.laws(prompts), labels, strict=True)]
         with np.errstate(divide="ignore"):
             loss = -float(mass @ np.log(before))
         return Trained(
@@ -159,19 +137,9 @@ class Logistic:
             kept=dict.fromkeys(keep, policy),
         )
 
-    def _place(self, prompt: str, completion: str) -> int:
-        answers = self._answers(prompt)
-        if completion.strip() not in answers:
-            raise DataError(f"the answer {completion[:60]!r} is none of its prompt's choices")
-        return answers.index(completion.strip())
-
     def fit_flops(self, sets: Sequence[WeightedSet], budget: Budget) -> float:
         """Unknown: the optimiser stops by itself. 0 where there is no step."""
         return float("nan") if budget.steps else 0.0
-
-    def answer_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Words, punctuation marks and one stop of each answer."""
-        return [count_tokens(text) + 1 for text in texts]
 
     def save(self, folder: Path) -> None:
         """Write logistic.json (answers, terms) and logistic.safetensors (arrays)."""

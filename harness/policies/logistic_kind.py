@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rsft_bench.harness.errors import ConfigError, DataError
-from rsft_bench.harness.policies.choices import read_choices
+from rsft_bench.harness.policies.listed import check_closed
 from rsft_bench.harness.policies.logistic import STATE, TEXTS, Logistic, Regression
 from rsft_bench.harness.seeding import digest
 from rsft_bench.harness.types import Capability, Json, Param
@@ -80,12 +80,7 @@ class LogisticPolicy:
 
     def check(self, options: Mapping[str, Json], prompts: Sequence[str]) -> None:
         """Raise DataError where a prompt lists no choices, or not those of the first."""
-        listed = {tuple(sorted(read_choices(prompt))) for prompt in prompts}
-        if len(listed) > 1:
-            raise DataError(
-                f"policy {self.name!r} has one closed set of answers, and the prompts list "
-                f"{len(listed)}; use suite intent_routing or policy categorical"
-            )
+        check_closed(self.name, prompts)
 
 
 LOGISTIC = LogisticPolicy()

@@ -18,10 +18,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.policies.choices import read_choices
 from rsft_bench.harness.policies.counting import count_tokens
-from rsft_bench.harness.policies.listed import draw_listed, listed_logprob
+from rsft_bench.harness.policies.listed import ClosedSet, ListedLaw
 from rsft_bench.harness.policies.selector_features import (
     FEATURES,
     Features,
@@ -41,7 +40,6 @@ from rsft_bench.harness.policy_kinds import DrawFlops, Trained
 from rsft_bench.harness.types import (
     Budget,
     Completion,
-    FloatArray,
     Sampling,
     WeightedSet,
 )
@@ -64,7 +62,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, eq=False)
-class Selector:
+class Selector(ClosedSet):
     """A loaded classifier; without ``fitted`` the untrained one. Immutable."""
 
     seed: int = 0
@@ -72,47 +70,19 @@ class Selector:
     engine: Literal["torch", "keras"] = "torch"
     fitted: Fitted | None = None
 
-    def law(self, prompt: str) -> tuple[tuple[str, ...], FloatArray]:
-        """The answers, sorted, and their probabilities (m,) at temperature 1.
+    def known_answers(self) -> tuple[str, ...] | None:
+        """See ``ClosedSet``."""
+        return None if self.fitted is None else self.fitted.answers
 
-        Raises:
-            DataError: the prompt lists no choices, or others than the policy was fitted on.
-        """
-        return self._laws([prompt])[0]
-
-    def _laws(self, prompts: Sequence[str]) -> list[tuple[tuple[str, ...], FloatArray]]:
-        listed = [self._answers(prompt) for prompt in prompts]
+    def laws(self, prompts: Sequence[str]) -> list[ListedLaw]:
+        """See ``ClosedSet``. Raises DataError as ``law``."""
+        listed = [self.answers(prompt) for prompt in prompts]
         if self.fitted is None:
             zeros = np.zeros(FEATURES)
             return [(a, law(initial(self.seed, len(a)), zeros)) for a in listed]
         features, _ = self.fitted.features.transform(prompts)
         layers = self.fitted.layers
         return [(a, law(layers, row)) for a, row in zip(listed, features, strict=True)]
-
-    def _answers(self, prompt: str) -> tuple[str, ...]:
-        answers = tuple(sorted(read_choices(prompt)))
-        if self.fitted is not None and answers != self.fitted.answers:
-            raise DataError(
-                f"a prompt lists other choices than the classifier was fitted on: {prompt[:60]!r}; "
-                "give every prompt the same closed set of answers"
-            )
-        return answers
-
-    def logprob(self, prompt: str, text: str) -> float:
-        """Exact log p(text | prompt) in nats; -inf for what is no choice."""
-        return listed_logprob(self.law(prompt), text)
-
-    def sample(
-        self,
-        prompts: Sequence[tuple[str, str]],
-        draws: range,
-        sampling: Sampling,
-        seed: int,
-        purpose: str,
-    ) -> list[Completion]:
-        """One keyed uniform number an answer, see ``draw_listed``."""
-        laws = self._laws([prompt for _, prompt in prompts])
-        return draw_listed(prompts, laws, draws, sampling, seed, purpose)
 
     def draw_flops(
         self, prompts: Sequence[tuple[str, str]], rows: Sequence[Completion], sampling: Sampling
@@ -151,7 +121,7 @@ class Selector:
         prompts = [row.prompt for row in rows]
         before = self.fitted or self._start(prompts)
         known = replace(self, fitted=before)
-        labels = [known._place(row.prompt, row.completion) for row in rows]
+        labels = [known.place(row.prompt, row.completion) for row in rows]
         steps = make_steps(active, before.features.transform(prompts)[0], labels, budget, seed)
         learnt = self._engine().train(before.layers, steps, budget, self.loss, keep)
         read = np.array([count_tokens(r.prompt) + count_tokens(r.completion) + 1 for r in rows])
@@ -165,17 +135,11 @@ class Selector:
         )
 
     def _start(self, prompts: Sequence[str]) -> Fitted:
-        answers = self._answers(prompts[0])
+        answers = self.answers(prompts[0])
         return Fitted(answers, fit_features(prompts), initial(self.seed, len(answers)))
 
     def _with(self, before: Fitted, layers: Layers) -> Selector:
         return replace(self, fitted=replace(before, layers=layers))
-
-    def _place(self, prompt: str, completion: str) -> int:
-        answers = self._answers(prompt)
-        if completion.strip() not in answers:
-            raise DataError(f"the answer {completion[:60]!r} is none of its prompt's choices")
-        return answers.index(completion.strip())
 
     def _engine(self) -> Any:
         return importlib.import_module(ENGINES[self.engine])
@@ -192,13 +156,9 @@ class Selector:
         prompts = list(dict.fromkeys(row.prompt for row in rows))
         features = self.fitted.features if self.fitted else fit_features(prompts)
         passes = budget.steps * budget.batch * len(active)
-        return passes * step_flops(len(self._answers(prompts[0]))) + sum(
+        return passes * step_flops(len(self.answers(prompts[0]))) + sum(
             projection_flops(terms) for terms in features.transform(prompts)[1]
         )
-
-    def answer_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Words, punctuation marks and one stop of each answer."""
-        return [count_tokens(text) + 1 for text in texts]
 
     def save(self, folder: Path) -> None:
         """Write selector.json (answers, terms) and selector.safetensors (arrays)."""

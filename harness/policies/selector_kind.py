@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from rsft_bench.harness.errors import ConfigError, DataError, UserError
-from rsft_bench.harness.policies.choices import read_choices
+from rsft_bench.harness.policies.listed import check_closed
 from rsft_bench.harness.policies.selector import ENGINES, STATE, TEXTS, Fitted, Selector
 from rsft_bench.harness.policies.selector_features import Features
 from rsft_bench.harness.policies.selector_network import Layers
@@ -104,12 +104,7 @@ class SelectorPolicy:
             raise UserError(
                 f"policy {self.name!r} needs the package keras: pip install 'rsft-bench[keras]'"
             )
-        listed = {tuple(sorted(read_choices(prompt))) for prompt in prompts}
-        if len(listed) > 1:
-            raise DataError(
-                f"policy {self.name!r} has one closed set of answers, and the prompts list "
-                f"{len(listed)}; use suite intent_routing or policy categorical"
-            )
+        check_closed(self.name, prompts)
 
 
 SELECTOR = SelectorPolicy()
