@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.types import Json, Split
-from rsft_bench.tasks.grounded.records import side_files
-from rsft_bench.tasks.reading import need, read_json
+from rsft_bench.tasks.grounded.records import dialogues, side_files
+from rsft_bench.tasks.reading import need
 
 STEMS: tuple[tuple[str, Split], ...] = (("train", "train"), ("val", "select"), ("test", "confirm"))
 WANTED = "a copy of thu-coai/CrossWOZ data/crosswoz"
@@ -59,19 +59,8 @@ def folder_files(folder: Path) -> list[Path]:
 
 def read_folder(folder: Path) -> tuple[tuple[Dialogue, ...], int]:
     """Dialogues, and the number of files read. Raises DataError at the first fault."""
-    found: dict[str, Dialogue] = {}
     files = side_files(folder, STEMS, WANTED)
-    for file, side in files:
-        records = read_json(file, "suite crosswoz")
-        if not isinstance(records, dict):
-            raise DataError(
-                f"{file}: expected an object of dialogues, found {type(records).__name__}"
-            )
-        for name, record in records.items():
-            if name in found:
-                raise DataError(f"{file}: dialogue {name!r} occurs twice")
-            found[name] = _dialogue(name, record, side, f"{file}: dialogue {name}")
-    return tuple(found.values()), len(files)
+    return dialogues(files, "suite crosswoz", _dialogue), len(files)
 
 
 def _dialogue(name: str, record: Json, side: Split, where: str) -> Dialogue:

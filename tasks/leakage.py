@@ -50,12 +50,12 @@ def leakage(examples: Sequence[Example]) -> dict[Split, Leakage]:
     the labels of lines) counts for nothing. Source: Manning, Raghavan, Schütze 2008, section 6.2
     (TF-IDF, idf = log N/df).
     """
-    by_split = {s: _spaced([e for e in examples if e.split == s], MOST) for s in SPLITS}
+    by_split = {s: spaced([e for e in examples if e.split == s], MOST) for s in SPLITS}
     earlier: list[Example] = []
     found: dict[Split, Leakage] = {}
     for split in SPLITS:
         if split in TEST_SPLITS:
-            found[split] = _compared(by_split[split], _spaced(earlier, MOST))
+            found[split] = _compared(by_split[split], spaced(earlier, MOST))
         earlier += by_split[split]
     return found
 
@@ -106,7 +106,8 @@ def _plain(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def _spaced(examples: Sequence[Example], most: int) -> list[Example]:
+def spaced(examples: Sequence[Example], most: int) -> list[Example]:
+    """At most ``most`` of the examples, evenly spaced, in their order."""
     if len(examples) <= most:
         return list(examples)
     return [examples[i * len(examples) // most] for i in range(most)]

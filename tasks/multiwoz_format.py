@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.types import Json, Split
-from rsft_bench.tasks.grounded.records import side_files
+from rsft_bench.tasks.grounded.records import dialogues, side_files
 from rsft_bench.tasks.reading import need, read_json
 
 STEMS: tuple[tuple[str, Split], ...] = (("train", "train"), ("val", "select"), ("test", "confirm"))
@@ -74,21 +74,11 @@ def folder_files(folder: Path) -> list[Path]:
 
 def read_folder(folder: Path) -> Folder:
     """Read every file of ``folder_files``. Raises DataError at the first fault."""
-    found: dict[str, Dialogue] = {}
     sides = side_files(folder, STEMS, WANTED)
-    for file, side in sides:
-        records = read_json(file, "suite multiwoz")
-        if not isinstance(records, dict):
-            raise DataError(
-                f"{file}: expected an object of dialogues, found {type(records).__name__}"
-            )
-        for name, record in records.items():
-            if name in found:
-                raise DataError(f"{file}: dialogue {name!r} occurs twice")
-            found[name] = _dialogue(name, record, side, f"{file}: dialogue {name}")
     databases = _databases(folder)
     entities = {f.name.removesuffix("_db.json"): _entities(f) for f in databases}
-    return Folder(tuple(found.values()), entities, len(sides) + len(databases))
+    found = dialogues(sides, "suite multiwoz", _dialogue)
+    return Folder(found, entities, len(sides) + len(databases))
 
 
 def plain(text: str) -> str:

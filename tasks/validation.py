@@ -14,7 +14,7 @@ from typing import Literal
 
 from rsft_bench.harness.statistics import minimum_detectable
 from rsft_bench.harness.types import SPLITS, TEST_SPLITS, Example, Json, Suite, SuiteData
-from rsft_bench.tasks.leakage import as_json, balance, cluster_sizes, leak_reasons, leakage
+from rsft_bench.tasks.leakage import as_json, balance, cluster_sizes, leak_reasons, leakage, spaced
 from rsft_bench.tasks.overlap import Delexicalised, family_overlap, split_overlap
 from rsft_bench.tasks.validation_kinds import measure
 
@@ -97,7 +97,7 @@ def validate(suite: Suite, options: Mapping[str, Json], seed: int) -> Validation
     leaks, sizes = leakage(data.examples), cluster_sizes(data.examples)
     special = measure(suite, data)
     if special is None:
-        tested = _spaced([e for e in data.examples if e.split in TEST_SPLITS], MAX_JUDGED)
+        tested = spaced([e for e in data.examples if e.split in TEST_SPLITS], MAX_JUDGED)
         ceiling, floors = _ceiling(suite, tested), _floors(suite, tested)
         fatal, warnings = _reasons(data, clusters, ceiling, floors, (family, split))
     else:
@@ -138,12 +138,6 @@ def validate(suite: Suite, options: Mapping[str, Json], seed: int) -> Validation
 
 def _count(value: Json) -> int | None:
     return value if isinstance(value, int) else None
-
-
-def _spaced(examples: Sequence[Example], most: int) -> list[Example]:
-    if len(examples) <= most:
-        return list(examples)
-    return [examples[i * len(examples) // most] for i in range(most)]
 
 
 def _scores(suite: Suite, pairs: Iterable[tuple[Example, str]]) -> dict[str, float | None]:
@@ -199,7 +193,7 @@ def _floors(suite: Suite, tested: Sequence[Example]) -> dict[str, dict[str, floa
     copied = [(e, _trivial(e.prompt)) for e in tested]
     for name in dict.fromkeys(n for _, texts in copied for n in texts):
         floors[name] = _scores(suite, ((e, texts.get(name, "")) for e, texts in copied))
-    few = _spaced(tested, CONSTANT_EXAMPLES)
+    few = spaced(tested, CONSTANT_EXAMPLES)
     step = max(1, len(references) // CONSTANTS)
     often = Counter(text for e in tested for text in set(e.references)).most_common(COMMONEST)
     best = max(

@@ -5,14 +5,17 @@ Every fault is a DataError of one line with file, record and reason.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from rsft_bench.harness.errors import DataError
 from rsft_bench.harness.types import Json, Split
-from rsft_bench.tasks.reading import need
+from rsft_bench.tasks.reading import need, read_json
 
 ENDINGS = (".json", ".json.zip")
+
+T = TypeVar("T")
 
 
 def side_files(
@@ -37,6 +40,28 @@ def side_files(
             f"no {names} with {' or '.join(ENDINGS)} in {str(folder)!r}; set `path` to {wanted}"
         )
     return found
+
+
+def dialogues(
+    files: Sequence[tuple[Path, Split]], who: str, build: Callable[[str, Json, Split, str], T]
+) -> tuple[T, ...]:
+    """``build(id, record, side, where)`` of every dialogue of files that hold ``{id: record}``.
+
+    Raises:
+        DataError: a file is no object, an id occurs twice, or ``build`` says so.
+    """
+    found: dict[str, T] = {}
+    for file, side in files:
+        records = read_json(file, who)
+        if not isinstance(records, dict):
+            raise DataError(
+                f"{file}: expected an object of dialogues, found {type(records).__name__}"
+            )
+        for name, record in records.items():
+            if name in found:
+                raise DataError(f"{file}: dialogue {name!r} occurs twice")
+            found[name] = build(name, record, side, f"{file}: dialogue {name}")
+    return tuple(found.values())
 
 
 def strings(record: Json, key: str, where: str) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+from rsft_bench.harness.rewards.checks.numerals import CHINESE_DIGITS
 from rsft_bench.tasks.grounded.language import Form, Token
 
-_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
 _SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10000}
 _NUMERAL = "[零〇一二两三四五六七八九十百千万]"
 _UNIT = r"(?:块钱|元|块|圆|分(?!钟)|小时|个|家|条|人|位|间|晚|天|号|站|点)"
@@ -78,11 +78,11 @@ def pairs(wanted: Form) -> list[str]:
 def numeral(text: str) -> int:
     """Value of a Chinese numeral up to 万: 三百八十 is 380, 十五 is 15, 二〇 is 20."""
     if not any(c in _SCALES for c in text):
-        return int("".join(str(_DIGITS[c]) for c in text))
+        return int("".join(str(CHINESE_DIGITS[c]) for c in text))
     total = section = digit = 0
     for c in text:
-        if c in _DIGITS:
-            digit = _DIGITS[c]
+        if c in CHINESE_DIGITS:
+            digit = CHINESE_DIGITS[c]
         elif c == "万":
             total, section, digit = (section + digit) * 10000, 0, 0
         else:
@@ -107,8 +107,8 @@ def _number(match: re.Match[str]) -> Token:
 
 def _han(match: re.Match[str]) -> Token:
     char = match["han"]
-    if char in _DIGITS:
-        return Token((char, f"n:{_DIGITS[char]}"), False)
+    if char in CHINESE_DIGITS:
+        return Token((char, f"n:{CHINESE_DIGITS[char]}"), False)
     return Token((char,), False)
 
 

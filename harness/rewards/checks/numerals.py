@@ -14,7 +14,7 @@ ENGLISH = {word: i for i, word in enumerate(_SMALL)} | {
     word: 20 + 10 * i for i, word in enumerate(_TENS)
 }
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
-_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+CHINESE_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _UNITS = {"十": 10, "百": 100, "千": 1000}
 _BIG = {"万": 10_000, "亿": 100_000_000}
 
@@ -61,15 +61,15 @@ def from_english(text: str) -> Decimal | None:
 
 def from_chinese(text: str) -> Decimal | None:
     """``"两百零五"`` -> 205, ``"二〇二四"`` -> 2024; None where it is none (``"百"``)."""
-    if all(c in _DIGITS for c in text):
+    if all(c in CHINESE_DIGITS for c in text):
         # Digits one by one are a number of that many digits: a year, a code.
-        return Decimal("".join(str(_DIGITS[c]) for c in text))
+        return Decimal("".join(str(CHINESE_DIGITS[c]) for c in text))
     total, section, digit = 0, 0, -1
     for c in text:
-        if c in _DIGITS:
+        if c in CHINESE_DIGITS:
             if digit > 0:
                 return None
-            digit = _DIGITS[c]
+            digit = CHINESE_DIGITS[c]
         elif c in _UNITS:
             if digit < 0 and c != "十":
                 return None
